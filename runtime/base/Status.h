@@ -1,13 +1,8 @@
-//===- Status.h - How the runtime reports errors ----------------*- C++ -*-===//
-//
-// Every runtime function that can fail returns a Status or a Result<T>; no exception crosses a
-// module's edge. A message names the thing, the value, the limit and the way out, and is meant to
-// be shown to a person as it is. Header-only: it may be included everywhere.
-//
-//===----------------------------------------------------------------------===//
-
-#ifndef QUIRE_RUNTIME_BASE_STATUS_H
-#define QUIRE_RUNTIME_BASE_STATUS_H
+// Status: how the runtime reports errors. Every runtime function that can fail returns a Status or
+// a Result<T>; no exception crosses a module's edge. A message names the thing, the value, the
+// limit and the way out, and is meant to be shown to a person as it is. Header-only, so that it can
+// be included everywhere.
+#pragma once
 
 #include <cassert>
 #include <memory>
@@ -111,5 +106,3 @@ private:
   if (!result.isOk())                                                                              \
     return result.status();                                                                        \
   lhs = result.takeValue()
-
-#endif // QUIRE_RUNTIME_BASE_STATUS_H
