@@ -1,0 +1,301 @@
+// The plan file: the one thing that compiler and runtime share. Plain little-endian records in
+// sections, addressed by index; no pointers, no virtual types, nothing that needs a parser. The
+// writer (compiler/plan) fills these records, the reader (runtime/plan) validates every index,
+// offset and size before anything uses them.
+//
+// File = Header, then `sectionCount` SectionRecord, then the sections, each aligned to 64 bytes.
+// Strings are (offset, size) pairs into the Strings section.
+#pragma once
+
+#include <cstdint>
+
+namespace quire::plan {
+
+inline constexpr uint64_t kMagic = 0x314e4c5045525551ull; // "QUREPLN1" read as bytes
+inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kSectionAlignment = 64;
+/// Token rows of every arena buffer are padded to this many rows, so kernels handle whole row tiles.
+inline constexpr uint32_t kRowPadding = 32;
+inline constexpr uint32_t kNone = 0xffffffffu;
+
+struct Header {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t sectionCount;
+  uint64_t fileBytes;
+  uint64_t checksum; ///< FNV-1a 64 over all bytes after the header.
+};
+
+enum class SectionKind : uint32_t {
+  Strings,       ///< bytes
+  Info,          ///< one InfoRecord
+  Files,         ///< FileRecord[]: weight files
+  Weights,       ///< WeightRecord[]
+  Sources,       ///< SourceRecord[]: where the elements of weights come from
+  Pools,         ///< PoolRecord[]: one paged cache component of one layer
+  Tensors,       ///< TensorRecord[]: user-visible inputs and outputs of the step
+  Kernels,       ///< KernelRecord[]
+  Images,        ///< ImageRecord[]: native code of all kernels for one target
+  Entries,       ///< EntryRecord[]: where a kernel starts in an image
+  Partitions,    ///< PartitionRecord[]: host work lists
+  Instructions,  ///< InstructionRecord[]: the step program
+  Operands,      ///< OperandRecord[]
+  Data,          ///< bytes: constants and native code
+  Texts,         ///< TextRecord[]: IR and reports for people (`quire inspect`)
+  Stops,         ///< int32[]: token ids that end a sequence
+  Count
+};
+
+struct SectionRecord {
+  SectionKind kind;
+  uint32_t elementBytes;
+  uint64_t offset; ///< from the start of the file
+  uint64_t bytes;
+};
+
+struct StringRef {
+  uint32_t offset;
+  uint32_t size;
+};
+
+enum class ElementType : uint32_t { F32, F16, BF16, I32, I64, U8, Count };
+
+/// A row count that is only known at each step, or a constant.
+enum class Extent : uint32_t {
+  One,        ///< a constant, the coefficient alone
+  Tokens,     ///< token rows of the step, padded to kRowPadding
+  Samples,    ///< rows whose logits are wanted, padded to kRowPadding
+  Count
+};
+
+/// bytes = constant + perToken * paddedTokens + perSample * paddedSamples
+struct ByteSize {
+  uint64_t constant;
+  uint64_t perToken;
+  uint64_t perSample;
+};
+
+struct InfoRecord {
+  StringRef modelName;      ///< for people
+  StringRef modelDirectory; ///< absolute path at compile time; weight files are relative to it
+  StringRef compiler;       ///< name and version of the writer
+  StringRef options;        ///< JSON of the compile options, for people
+  uint32_t maxTokens;       ///< token rows of one step, at most
+  uint32_t maxSequences;    ///< sequences of one step, at most
+  uint32_t maxSamples;      ///< sample rows of one step, at most
+  uint32_t maxContext;      ///< tokens of one sequence, at most; 0 without a cache
+  uint32_t pageSize;        ///< tokens a cache page; 0 without a cache
+  uint32_t vocabularySize;  ///< columns of the logits; 0 if the step has no logits output
+  uint32_t weightElement;   ///< ElementType of most weights, for people
+  uint32_t registerCount;   ///< registers of the step program
+  ByteSize arena;           ///< all temporaries of one step
+  uint64_t weightBytes;     ///< resident bytes of all prepacked weights
+  uint64_t pageBytes;       ///< bytes of one page over all pools
+  uint64_t workListBytes;   ///< all host work lists at their capacity
+};
+
+/// A weight file, relative to the model directory.
+struct FileRecord {
+  StringRef name;
+  uint64_t bytes;          ///< size at compile time
+  uint64_t headerChecksum; ///< FNV-1a 64 of its safetensors header (length word and JSON)
+};
+
+enum class WeightLayout : uint32_t {
+  RowMajor, ///< [rows, columns]
+  Panel,    ///< [ceil(rows / panel), columns, panel], tail rows zero: a register tile streams it
+  Count
+};
+
+/// A prepacked weight: its sources are stacked along rows, then laid out.
+struct WeightRecord {
+  StringRef name;
+  ElementType element;
+  WeightLayout layout;
+  uint32_t panel; ///< rows of a panel; 0 for RowMajor
+  uint32_t reserved;
+  uint64_t rows;
+  uint64_t columns;
+  uint64_t bytes; ///< resident size after layout
+  uint32_t firstSource;
+  uint32_t sourceCount;
+};
+
+enum class SourceKind : uint32_t {
+  Tensor,           ///< [rows, columns] in a file, as stored
+  TransposedTensor, ///< stored [columns, rows]
+  Inline,           ///< [rows, columns] in the Data section
+  RotaryTable,      ///< rows positions; Data holds columns/2 float frequencies. Column pairs are
+                    ///< [cos(p f_0) .. cos(p f_n), sin(p f_0) .. sin(p f_n)], times `scale`
+  Count
+};
+
+struct SourceRecord {
+  SourceKind kind;
+  ElementType element;
+  uint32_t file;    ///< index into Files, kNone for Inline and RotaryTable
+  float scale;      ///< RotaryTable only
+  StringRef tensor; ///< name in the file, for messages
+  uint64_t offset;  ///< in the file, or in Data
+  uint64_t bytes;
+  uint64_t rows; ///< after transposition
+  uint64_t columns;
+};
+
+/// One named component of one layer's paged cache: [pages, heads, rows, columns].
+/// Keys are stored [heads, headDim, pageSize] and values [heads, pageSize, headDim] within a page;
+/// the runtime only needs `bytesPerPage`.
+struct PoolRecord {
+  StringRef name;
+  ElementType element;
+  uint32_t group; ///< pools of one group share page ids
+  uint64_t bytesPerPage;
+  uint32_t window; ///< tokens kept, 0 for all
+  uint32_t reserved;
+};
+
+/// A user-visible tensor of the step: [extent rows, columns].
+struct TensorRecord {
+  StringRef name;
+  ElementType element;
+  Extent extent;
+  uint64_t columns;
+  uint64_t rowStride; ///< elements
+  uint32_t isOutput;
+  uint32_t reserved;
+};
+
+struct KernelRecord {
+  StringRef name;
+  StringRef source; ///< the graph ops it came from, for people
+  uint32_t bufferCount;
+  uint32_t scalarCount;
+  StringRef schedule; ///< text of its schedule
+  uint64_t flopsPerItem; ///< predicted, 0 if it depends on the batch
+  uint64_t bytesPerItem; ///< predicted weight and cache bytes read
+};
+
+enum class ImageTarget : uint32_t { X86_64_V3, X86_64_V4, Count };
+
+/// Position-independent native code without external references: mapped read+execute as it is.
+struct ImageRecord {
+  ImageTarget target;
+  uint32_t reserved;
+  uint64_t dataOffset; ///< in Data
+  uint64_t bytes;
+  uint32_t firstEntry; ///< one entry per kernel, in kernel order
+  uint32_t entryCount;
+};
+
+struct EntryRecord {
+  uint64_t codeOffset; ///< in the image
+};
+
+/// Signature of every CPU kernel. `item` counts work items from 0; a launch runs [0, grid).
+using CpuKernel = void (*)(void *const *buffers, const int64_t *scalars, int64_t item);
+
+/// A work list built by the host each step: which rows of which sequence meet which keys.
+struct PartitionRecord {
+  uint32_t queryTile; ///< query tokens of one item, at most
+  uint32_t minQuery;  ///< only sequences with minQuery <= query tokens <= maxQuery in this step
+  uint32_t maxQuery;
+  uint32_t split;     ///< keys of one split, boundaries at absolute positions; 0: not split
+  uint32_t maxSplits; ///< workspace slots per item row, 1 when not split
+  uint32_t capacity;  ///< items, at most
+};
+
+/// One work item. `slot` numbers the partial results of split work; items of one query tile are
+/// adjacent and hold splitCount of them.
+struct WorkItem {
+  int32_t sequence;
+  int32_t firstRow;   ///< token row of the first query
+  int32_t rowCount;   ///< queries of this item, <= queryTile
+  int32_t position;   ///< absolute position of the first query
+  int32_t keyBegin;   ///< keys [keyBegin, keyEnd) belong to this item
+  int32_t keyEnd;
+  int32_t split;      ///< 0 .. splitCount-1
+  int32_t splitCount;
+};
+
+enum class Opcode : uint32_t {
+  Constant,  ///< r[dst] = imm
+  Add,       ///< r[dst] = r[a] + r[b]
+  Multiply,  ///< r[dst] = r[a] * r[b]
+  CeilDiv,   ///< r[dst] = ceil(r[a] / r[b]); r[b] > 0
+  Minimum,   ///< r[dst] = min(r[a], r[b])
+  Maximum,   ///< r[dst] = max(r[a], r[b])
+  BranchIfGreater, ///< if r[a] > r[b] continue at instruction imm (forward only)
+  Jump,      ///< continue at instruction imm (forward only)
+  Partition, ///< r[dst] = number of items of work list `index`
+  Launch,    ///< kernel `index`, r[a] work items, operands [firstOperand, +operandCount)
+  End,
+  Count
+};
+
+/// Registers set before the program starts.
+enum class InputRegister : uint32_t {
+  Tokens,
+  Sequences,
+  Samples,
+  PaddedTokens,
+  PaddedSamples,
+  MaxPages, ///< columns of the block table
+  Count
+};
+
+struct InstructionRecord {
+  Opcode opcode;
+  uint32_t dst;
+  uint32_t a;
+  uint32_t b;
+  int64_t imm;
+  uint32_t index;
+  uint32_t firstOperand;
+  uint32_t operandCount;
+  uint32_t reserved;
+};
+
+enum class OperandKind : uint32_t {
+  Arena,    ///< offset = constant + perToken * paddedTokens + perSample * paddedSamples
+  Weight,   ///< index into Weights
+  Pool,     ///< index into Pools
+  Tensor,   ///< index into Tensors
+  Batch,    ///< index is a BatchField
+  WorkList, ///< index into Partitions
+  Scalar,   ///< register `index`, passed in `scalars`; all others go to `buffers` in order
+  Count
+};
+
+/// Arrays that describe the ragged batch of a step.
+enum class BatchField : uint32_t {
+  TokenIds,     ///< int32[paddedTokens], padding 0
+  Positions,    ///< int32[paddedTokens], absolute position in its sequence, padding 0
+  Slots,        ///< int32[paddedTokens], page * pageSize + offset in page, padding -1
+  QueryOffsets, ///< int32[sequences + 1], first token row of each sequence
+  KeyLengths,   ///< int32[sequences], keys after this step's appends
+  BlockTable,   ///< int32[sequences, maxPages]
+  SampleRows,   ///< int32[paddedSamples], token rows whose logits are wanted, padding 0
+  Count
+};
+
+struct OperandRecord {
+  OperandKind kind;
+  uint32_t index;
+  ByteSize offset; ///< Arena only
+};
+
+/// A text for people: an IR stage, a report.
+struct TextRecord {
+  StringRef name;
+  StringRef text;
+};
+
+/// FNV-1a, 64 bit. `seed` continues an earlier sum.
+inline uint64_t checksum(const void *data, uint64_t bytes, uint64_t seed = 0xcbf29ce484222325ull) {
+  const auto *p = static_cast<const uint8_t *>(data);
+  for (uint64_t i = 0; i < bytes; ++i)
+    seed = (seed ^ p[i]) * 0x100000001b3ull;
+  return seed;
+}
+
+} // namespace quire::plan

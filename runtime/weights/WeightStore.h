@@ -1,0 +1,37 @@
+// All weights of a plan in memory, in the layout that its kernels read. One anonymous mapping holds
+// them at 64-byte multiples; loading streams the files through small windows, so the peak resident
+// size is `bytes()` plus a few MiB, however large the files are.
+#pragma once
+
+#include "runtime/base/Memory.h"
+#include "runtime/plan/Plan.h"
+
+#include <functional>
+#include <memory>
+
+namespace quire {
+
+struct WeightOptions {
+  /// Replaces the model directory that the plan recorded; empty keeps it.
+  std::string modelDirectory;
+  uint32_t threads = 1;
+  /// Called with bytes done and in total, from one thread at a time, in rising order.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
+class WeightStore {
+public:
+  /// Loads everything. Errors: NotFound/Io for files, Corrupt when a file's size or header is not
+  /// what the plan was compiled for (compile again), ResourceExhausted for memory.
+  static Result<std::unique_ptr<WeightStore>> load(const Plan &plan, const WeightOptions &options);
+
+  /// Start of weight `index` of the plan, 64-byte aligned.
+  void *data(uint32_t index) const { return memory_.data() + offsets_[index]; }
+  uint64_t bytes() const { return memory_.bytes(); } ///< equals InfoRecord::weightBytes
+
+private:
+  AnonymousMemory memory_;
+  std::vector<uint64_t> offsets_;
+};
+
+} // namespace quire
