@@ -1,138 +1,115 @@
-// How the runtime reports failure: a `Status` (a code and a message for people) or a `Result<T>` (a
-// value or such a status). No exception crosses a module's edge. A message names the thing, the
-// value, the limit and the way out; the code is for programs (exit codes, retries).
+// Status: how the runtime reports errors. Every runtime function that can fail returns a Status or
+// a Result<T>; no exception crosses a module's edge. A message names the thing, the value, the
+// limit and the way out, and is meant to be shown to a person as it is. Header-only, so that it can
+// be included everywhere.
 #pragma once
 
 #include <cassert>
+#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace quire {
 
 enum class ErrorCode {
   Ok,
-  InvalidArgument,   ///< the caller asked for something that makes no sense
-  NotFound,          ///< a file, tensor or name that does not exist
-  OutOfRange,        ///< a value beyond a limit that the message names
-  Unsupported,       ///< well-formed, but this build or machine cannot do it
-  Io,                ///< the operating system refused; the message carries its reason
-  Corrupt,           ///< a file whose content breaks its own rules
-  ResourceExhausted, ///< out of memory, pages or work list capacity
-  Internal,          ///< a broken promise inside Quire
+  InvalidArgument,   ///< The caller or the user handed in something that can never work.
+  NotFound,          ///< A named file, tensor, token ... does not exist.
+  OutOfRange,        ///< A value lies outside the limits that the message names.
+  Unsupported,       ///< Valid input that asks for something this program does not do.
+  Io,                ///< The operating system refused.
+  Corrupt,           ///< A file does not keep its own format's promises.
+  ResourceExhausted, ///< Memory, pages, time: trying again later may work.
+  Internal,          ///< A defect of this program.
 };
 
-/// Short lower-case name of a code, such as "not found".
-constexpr std::string_view errorCodeName(ErrorCode code) {
-  switch (code) {
-  case ErrorCode::Ok:
-    return "ok";
-  case ErrorCode::InvalidArgument:
-    return "invalid argument";
-  case ErrorCode::NotFound:
-    return "not found";
-  case ErrorCode::OutOfRange:
-    return "out of range";
-  case ErrorCode::Unsupported:
-    return "unsupported";
-  case ErrorCode::Io:
-    return "input/output";
-  case ErrorCode::Corrupt:
-    return "corrupt";
-  case ErrorCode::ResourceExhausted:
-    return "resource exhausted";
-  case ErrorCode::Internal:
-    return "internal";
-  }
-  return "unknown";
-}
-
+/// Success, or an error code with a message. One pointer wide; success allocates nothing.
 class [[nodiscard]] Status {
 public:
   Status() = default;
-  static Status ok() { return {}; }
+  static Status ok() { return Status(); }
   static Status error(ErrorCode code, std::string message) {
-    assert(code != ErrorCode::Ok);
+    assert(code != ErrorCode::Ok && "an error needs an error code");
     Status status;
-    status.code_ = code;
-    status.message_ = std::move(message);
+    status.state = std::make_unique<State>(State{code, std::move(message)});
     return status;
   }
 
-  bool isOk() const { return code_ == ErrorCode::Ok; }
-  ErrorCode code() const { return code_; }
-  const std::string &message() const { return message_; }
+  Status(Status &&) = default;
+  Status &operator=(Status &&) = default;
+  Status(const Status &other)
+      : state(other.state ? std::make_unique<State>(*other.state) : nullptr) {}
+  Status &operator=(const Status &other) {
+    if (this != &other)
+      state = other.state ? std::make_unique<State>(*other.state) : nullptr;
+    return *this;
+  }
 
-  /// The same error with `context` and ": " put before its message; ok stays ok.
-  Status withContext(std::string_view context) && {
-    if (!isOk())
-      message_.insert(0, std::string(context) + ": ");
+  bool isOk() const { return !state; }
+  ErrorCode code() const { return state ? state->code : ErrorCode::Ok; }
+  /// Empty for success. The reference lives as long as this Status.
+  const std::string &message() const {
+    static const std::string none;
+    return state ? state->message : none;
+  }
+
+  /// The same error with `context` and ": " before its message; success stays success.
+  Status withContext(const std::string &context) && {
+    if (state)
+      state->message.insert(0, context + ": ");
     return std::move(*this);
   }
 
 private:
-  ErrorCode code_ = ErrorCode::Ok;
-  std::string message_;
+  struct State {
+    ErrorCode code;
+    std::string message;
+  };
+  std::unique_ptr<State> state;
 };
 
-template <typename T> class [[nodiscard]] Result {
+/// A value of type T, or the error that prevented it.
+template <class T> class [[nodiscard]] Result {
 public:
-  Result(T value) : value_(std::move(value)) {}
-  Result(Status status) : status_(std::move(status)) {
-    assert(!status_.isOk() && "a Result without a value needs an error");
+  Result(T value) : held(std::move(value)) {}
+  Result(Status status) : failure(std::move(status)) {
+    assert(!failure.isOk() && "a Result without a value needs an error");
   }
 
-  bool isOk() const { return value_.has_value(); }
-  const Status &status() const { return status_; }
+  bool isOk() const { return held.has_value(); }
+  const Status &status() const { return failure; }
 
-  T &operator*() & {
-    assert(isOk());
-    return *value_;
-  }
-  const T &operator*() const & {
-    assert(isOk());
-    return *value_;
-  }
-  T *operator->() {
-    assert(isOk());
-    return &*value_;
-  }
-  const T *operator->() const {
-    assert(isOk());
-    return &*value_;
-  }
-
-  /// Moves the value out; only when isOk().
-  T takeValue() {
-    assert(isOk());
-    return std::move(*value_);
-  }
-  /// Moves the error out; only when not isOk().
-  Status takeStatus() { return std::move(status_); }
+  T &operator*() & { return *held; }
+  const T &operator*() const & { return *held; }
+  T &&operator*() && { return std::move(*held); }
+  T *operator->() { return &*held; }
+  const T *operator->() const { return &*held; }
+  /// Moves the value out. Only for an ok result.
+  T takeValue() { return std::move(*held); }
 
 private:
-  Status status_;
-  std::optional<T> value_;
+  std::optional<T> held;
+  Status failure;
 };
 
 } // namespace quire
 
-#define QUIRE_CONCATENATE_(a, b) a##b
-#define QUIRE_CONCATENATE(a, b) QUIRE_CONCATENATE_(a, b)
+#define QUIRE_STATUS_CONCAT_IMPL(a, b) a##b
+#define QUIRE_STATUS_CONCAT(a, b) QUIRE_STATUS_CONCAT_IMPL(a, b)
 
-/// Leaves the enclosing function with the status of `expression` unless it is ok.
-#define QUIRE_RETURN_IF_ERROR(expression)                                                          \
+/// Returns from the enclosing function when the Status expression is an error.
+#define QUIRE_RETURN_IF_ERROR(expr)                                                                \
   do {                                                                                             \
-    if (::quire::Status quireStatus_ = (expression); !quireStatus_.isOk())                         \
-      return quireStatus_;                                                                         \
+    if (::quire::Status quireStatus = (expr); !quireStatus.isOk())                                 \
+      return quireStatus;                                                                          \
   } while (false)
 
-/// `declaration` (such as `auto x`) takes the value of a Result, or the function returns its error.
-#define QUIRE_ASSIGN_OR_RETURN(declaration, expression)                                            \
-  QUIRE_ASSIGN_OR_RETURN_(QUIRE_CONCATENATE(quireResult_, __LINE__), declaration, expression)
-#define QUIRE_ASSIGN_OR_RETURN_(result, declaration, expression)                                   \
-  auto result = (expression);                                                                      \
+/// `QUIRE_ASSIGN_OR_RETURN(auto x, makeX());` unwraps a Result or returns its error.
+#define QUIRE_ASSIGN_OR_RETURN(lhs, expr)                                                          \
+  QUIRE_ASSIGN_OR_RETURN_IMPL(QUIRE_STATUS_CONCAT(quireResult, __LINE__), lhs, expr)
+#define QUIRE_ASSIGN_OR_RETURN_IMPL(result, lhs, expr)                                             \
+  auto result = (expr);                                                                            \
   if (!result.isOk())                                                                              \
-    return result.takeStatus();                                                                    \
-  declaration = result.takeValue()
+    return result.status();                                                                        \
+  lhs = result.takeValue()
