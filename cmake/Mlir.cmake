@@ -41,8 +41,8 @@ endfunction()
 
 # Settings for any target that includes MLIR headers.
 function(quire_mlir_target name)
-  target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
-  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_include_directories(${name} SYSTEM PUBLIC
+    ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS} ${CMAKE_BINARY_DIR})
   if(QUIRE_PCH)
     target_compile_options(${name} PRIVATE ${QUIRE_PCH_FLAGS})
     target_precompile_headers(${name} REUSE_FROM QuireMlirPch)

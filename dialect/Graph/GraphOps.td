@@ -67,7 +67,7 @@ def Graph_PositionsOp : Graph_PureOp<"positions"> {
   let assemblyFormat = "$batch attr-dict `:` type($result)";
 }
 
-def Graph_LinearOp : Graph_PureOp<"linear", [AttrSizedOperandSegments]> {
+def Graph_LinearOp : Graph_PureOp<"linear"> {
   let summary = "x W^T + b: [T, K] x [N, K] (+ [N]) -> [T, N], accumulated in f32";
   let arguments = (ins 2DTensorOf<[AnyFloat]>:$input, 2DTensorOf<[AnyFloat]>:$weight,
                        Optional<1DTensorOf<[AnyFloat]>>:$bias);
@@ -79,7 +79,7 @@ def Graph_LinearOp : Graph_PureOp<"linear", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def Graph_NormOp : Graph_PureOp<"norm", [AttrSizedOperandSegments]> {
+def Graph_NormOp : Graph_PureOp<"norm"> {
   let summary = "RMS norm or layer norm over the last dimension";
   let description = [{
     rms:   `x / sqrt(mean(x^2) + epsilon) * (offset + weight)` (arXiv 1910.07467)
@@ -141,7 +141,7 @@ def Graph_TakeRowsOp : Graph_PureOp<"take_rows"> {
 
 // --- Cache and attention, decomposed -----------------------------------------------------------
 
-def Graph_CacheAppendOp : Graph_PureOp<"cache_append"> {
+def Graph_CacheAppendOp : Graph_PureOp<"cache_append", [AllTypesMatch<["cache", "result"]>]> {
   let summary = "writes this step's rows into the pages and gives the cache after it";
   let description = [{
     Values are `[T, heads, dim]`, one for each component in `components`. The operand cache must

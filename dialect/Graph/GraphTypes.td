@@ -58,15 +58,17 @@ def Graph_CacheType : Graph_Type<"Cache", "cache"> {
   }];
 }
 
-def Graph_NormKind : I32EnumAttr<"NormKind", "the statistic of a norm", [
+def Graph_NormKind : I32EnumAttr<"NormKind", "statistic of a norm", [
     I32EnumAttrCase<"Rms", 0, "rms">, I32EnumAttrCase<"Layer", 1, "layer">]> {
   let cppNamespace = "::quire::graph";
+  let genSpecializedAttr = 0;
 }
 def Graph_NormKindAttr : EnumAttr<Graph_Dialect, Graph_NormKind, "norm_kind">;
 def Graph_PositionKind : I32EnumAttr<"PositionKind", "an index of the score tensor", [
     I32EnumAttrCase<"Query", 0, "query">, I32EnumAttrCase<"Key", 1, "key">,
     I32EnumAttrCase<"Head", 2, "head">]> {
   let cppNamespace = "::quire::graph";
+  let genSpecializedAttr = 0;
 }
 def Graph_PositionKindAttr : EnumAttr<Graph_Dialect, Graph_PositionKind, "position_kind">;
 
