@@ -13,6 +13,8 @@ include(AddMLIR)
 file(WRITE ${CMAKE_BINARY_DIR}/mlir_pch.cpp.in "namespace quire { extern const int mlirPch; const int mlirPch = 1; }\n")
 configure_file(${CMAKE_BINARY_DIR}/mlir_pch.cpp.in ${CMAKE_BINARY_DIR}/mlir_pch.cpp COPYONLY)
 add_library(QuireMlirPch OBJECT ${CMAKE_BINARY_DIR}/mlir_pch.cpp)
+set_target_properties(QuireMlirPch PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+target_compile_options(QuireMlirPch PRIVATE -fPIC)
 target_include_directories(QuireMlirPch SYSTEM PRIVATE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
 if(QUIRE_PCH)
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
@@ -41,6 +43,9 @@ endfunction()
 
 # Settings for any target that includes MLIR headers.
 function(quire_mlir_target name)
+  # An executable is compiled as a library is, or it could not share the precompiled header.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
   target_include_directories(${name} SYSTEM PUBLIC
     ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS} ${CMAKE_BINARY_DIR})
   if(QUIRE_PCH)

@@ -64,8 +64,7 @@ LogicalResult WeightOp::verify() {
     return emitOpError() << "\"" << getName() << "\" has rank " << type.getRank()
                          << "; a weight is a vector or a matrix";
   int64_t columns = type.getRank() == 2 ? type.getShape()[1] : 1, rows = 0;
-  for (Attribute attribute : getSources()) {
-    auto source = cast<SourceAttr>(attribute);
+  for (SourceAttr source : getSources()) {
     if (source.getColumns() != columns)
       return emitOpError() << "source \"" << source.getTensor() << "\" has " << source.getColumns()
                            << " columns, expected " << columns;

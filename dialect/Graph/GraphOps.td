@@ -24,7 +24,7 @@ def Graph_WeightOp : Graph_PureOp<"weight"> {
                                <"k_proj.weight", rows = 32, columns = 64>] : tensor<96x64xbf16>
     ```
   }];
-  let arguments = (ins StrAttr:$name, TypedArrayAttrBase<Graph_SourceAttr, "sources">:$sources);
+  let arguments = (ins StrAttr:$name, Graph_SourcesAttr:$sources);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$name $sources attr-dict `:` type($result)";
   let hasVerifier = 1;
