@@ -2,10 +2,15 @@
 #include "compiler/Registration.h"
 
 #include "dialect/Graph/Graph.h"
+#include "dialect/Tile/Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -17,7 +22,16 @@ void quire::registerGraphLevel(DialectRegistry &registry) {
                   tensor::TensorDialect>();
 }
 
-void quire::registerAllDialects(DialectRegistry &registry) { registerGraphLevel(registry); }
+void quire::registerTileLevel(DialectRegistry &registry) {
+  registry.insert<tile::TileDialect, affine::AffineDialect, arith::ArithDialect,
+                  func::FuncDialect, linalg::LinalgDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
+}
+
+void quire::registerAllDialects(DialectRegistry &registry) {
+  registerGraphLevel(registry);
+  registerTileLevel(registry);
+}
 
 void quire::registerAllPasses() {
   registerCanonicalizerPass();

@@ -34,9 +34,7 @@ def Graph_SourceAttr : Graph_Attr<"Source", "source"> {
   let genVerifyDecl = 1;
 }
 
-def Graph_SourcesAttr : ArrayOfAttr<Graph_Dialect, "Sources", "sources", "SourceAttr"> {
-  let assemblyFormat = "`[` $value `]`";
-}
+def Graph_SourcesAttr : ArrayOfAttr<Graph_Dialect, "Sources", "sources", "SourceAttr">;
 
 def Graph_BatchType : Graph_Type<"Batch", "batch"> {
   let summary = "the ragged batch of a step: offsets, lengths, positions, block table, sample rows";

@@ -1,0 +1,82 @@
+// Attributes of the tile dialect: what kernel arguments stand for, grids, schedules.
+#ifndef QUIRE_TILE_ATTRS
+#define QUIRE_TILE_ATTRS
+
+include "dialect/Tile/TileDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class Tile_Attr<string name, string mnemonic_> : AttrDef<Tile_Dialect, name> {
+  let mnemonic = mnemonic_;
+}
+class Tile_Enum<string name, string text, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, text, cases> {
+  let cppNamespace = "::quire::tile";
+  let genSpecializedAttr = 0;
+}
+
+def Tile_BindKind : Tile_Enum<"BindKind", "what a kernel argument stands for", [
+  I32EnumAttrCase<"Operand", 0, "operand">,   // tensor operand `index` of the call
+  I32EnumAttrCase<"Result", 1, "result">,     // tensor result `index` of the call
+  I32EnumAttrCase<"Batch", 2, "batch">,       // array `name` of the batch, see BatchField
+  I32EnumAttrCase<"Pool", 3, "pool">,         // component `name` of cache operand `index`
+  I32EnumAttrCase<"WorkList", 4, "work_list">,// work items of the kernel's partition
+  I32EnumAttrCase<"Workspace", 5, "workspace">, // partial results shared with another kernel
+  I32EnumAttrCase<"Scalar", 6, "scalar">      // step scalar `name`: max_pages, tokens, samples
+]>;
+
+def Tile_BindAttr : Tile_Attr<"Bind", "bind"> {
+  let summary = "what a kernel argument stands for in a call";
+  let parameters = (ins EnumParameter<Tile_BindKind>:$kind, DefaultValuedParameter<"int64_t", "0">:$index,
+                        OptionalParameter<"::mlir::StringAttr">:$name);
+  let assemblyFormat = "`<` $kind (`,` $index^)? (`,` `name` `=` $name^)? `>`";
+}
+
+def Tile_BindArrayAttr : ArrayOfAttr<Tile_Dialect, "BindArray", "binds", "BindAttr">;
+
+def Tile_ExtentKind : Tile_Enum<"ExtentKind", "what a grid dimension counts", [
+  I32EnumAttrCase<"Constant", 0, "constant">, // `size` items
+  I32EnumAttrCase<"Tokens", 1, "tokens">,     // ceil(padded token rows / size)
+  I32EnumAttrCase<"Samples", 2, "samples">,   // ceil(padded sample rows / size)
+  I32EnumAttrCase<"WorkList", 3, "work_list"> // items of the kernel's partition
+]>;
+
+def Tile_ExtentAttr : Tile_Attr<"Extent", "extent"> {
+  let summary = "size of one grid dimension";
+  let parameters = (ins EnumParameter<Tile_ExtentKind>:$kind, DefaultValuedParameter<"int64_t", "1">:$size);
+  let assemblyFormat = "`<` $kind (`,` $size^)? `>`";
+  let genVerifyDecl = 1;
+}
+
+def Tile_GridAttr : ArrayOfAttr<Tile_Dialect, "Grid", "grid", "ExtentAttr">;
+
+def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
+  let summary = "tile sizes of a kernel, data for the lowering";
+  let description = [{
+    `rows`: rows of a work item (linear, row kernels). `panels`: weight panels of a work item.
+    `queries`: query tokens of a work item (attention). `keys`: keys of one step of the KV loop, a
+    divisor of the page. `split`: keys of one split, 0 unsplit. `registers`: the CPU register tile
+    [m, n, k] of contractions; n counts elements.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "1">:$rows,
+                        DefaultValuedParameter<"int64_t", "1">:$panels,
+                        DefaultValuedParameter<"int64_t", "1">:$queries,
+                        DefaultValuedParameter<"int64_t", "0">:$keys,
+                        DefaultValuedParameter<"int64_t", "0">:$split,
+                        OptionalArrayRefParameter<"int64_t">:$registers);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def Tile_PartitionAttr : Tile_Attr<"Partition", "partition"> {
+  let summary = "which rows of which sequences a kernel's work list holds";
+  let description = [{
+    Only sequences with `min <= query tokens <= max` in this step (`max = 0`: no limit), cut into tiles
+    of `queries` tokens and splits of `split` keys (0: unsplit) at absolute positions.
+  }];
+  let parameters = (ins "int64_t":$queries, "int64_t":$min, "int64_t":$max,
+                        DefaultValuedParameter<"int64_t", "0">:$split);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+#endif

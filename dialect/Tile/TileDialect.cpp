@@ -1,0 +1,51 @@
+// Registration of the tile dialect and its attributes, and their verifiers.
+#include "dialect/Tile/Tile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quire::tile;
+
+#include "dialect/Tile/TileDialect.cpp.inc"
+#include "dialect/Tile/TileEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialect/Tile/TileAttrs.cpp.inc"
+
+void TileDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialect/Tile/TileAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialect/Tile/TileOps.cpp.inc"
+      >();
+}
+
+LogicalResult ExtentAttr::verify(function_ref<InFlightDiagnostic()> emitError, ExtentKind,
+                                 int64_t size) {
+  if (size < 1)
+    return emitError() << "extent size = " << size << " must be at least 1";
+  return success();
+}
+
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows,
+                                   int64_t panels, int64_t queries, int64_t keys, int64_t split,
+                                   ArrayRef<int64_t> registers) {
+  if (rows < 1 || panels < 1 || queries < 1 || keys < 0 || split < 0)
+    return emitError() << "schedule sizes must be positive";
+  if (keys && split % keys)
+    return emitError() << "split = " << split << " must be a multiple of keys = " << keys;
+  if (!registers.empty() && (registers.size() != 3 || llvm::any_of(registers, [](int64_t size) {
+                               return size < 1;
+                             })))
+    return emitError() << "registers must be three positive sizes [m, n, k]";
+  return success();
+}
