@@ -29,7 +29,8 @@ def Tile_BindAttr : Tile_Attr<"Bind", "bind"> {
   let summary = "what a kernel argument stands for in a call";
   let parameters = (ins EnumParameter<Tile_BindKind>:$kind, DefaultValuedParameter<"int64_t", "0">:$index,
                         OptionalParameter<"::mlir::StringAttr">:$name);
-  let assemblyFormat = "`<` $kind (`,` $index^)? (`,` `name` `=` $name^)? `>`";
+  let description = "`<operand, 1>`, `<result>`, `<batch, \"slots\">`, `<pool, 1, \"k\">`, `<scalar, \"max_pages\">`.";
+  let hasCustomAssemblyFormat = 1;
 }
 
 def Tile_BindArrayAttr : ArrayOfAttr<Tile_Dialect, "BindArray", "binds", "BindAttr">;
@@ -63,7 +64,7 @@ def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
                         DefaultValuedParameter<"int64_t", "1">:$queries,
                         DefaultValuedParameter<"int64_t", "0">:$keys,
                         DefaultValuedParameter<"int64_t", "0">:$split,
-                        OptionalArrayRefParameter<"int64_t">:$registers);
+                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$registers);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -29,6 +29,37 @@ void TileDialect::initialize() {
       >();
 }
 
+Attribute BindAttr::parse(AsmParser &parser, Type) {
+  FailureOr<BindKind> kind = failure();
+  int64_t index = 0;
+  StringAttr name;
+  if (parser.parseLess() || failed(kind = FieldParser<BindKind>::parse(parser)))
+    return {};
+  while (succeeded(parser.parseOptionalComma())) {
+    int64_t number;
+    OptionalParseResult parsed = parser.parseOptionalInteger(number);
+    if (parsed.has_value()) {
+      if (failed(*parsed))
+        return {};
+      index = number;
+    } else if (parser.parseAttribute(name)) {
+      return {};
+    }
+  }
+  if (parser.parseGreater())
+    return {};
+  return get(parser.getContext(), *kind, index, name);
+}
+
+void BindAttr::print(AsmPrinter &printer) const {
+  printer << '<' << stringifyBindKind(getKind());
+  if (getIndex())
+    printer << ", " << getIndex();
+  if (getName())
+    printer << ", " << getName();
+  printer << '>';
+}
+
 LogicalResult ExtentAttr::verify(function_ref<InFlightDiagnostic()> emitError, ExtentKind,
                                  int64_t size) {
   if (size < 1)
@@ -38,14 +69,13 @@ LogicalResult ExtentAttr::verify(function_ref<InFlightDiagnostic()> emitError, E
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows,
                                    int64_t panels, int64_t queries, int64_t keys, int64_t split,
-                                   ArrayRef<int64_t> registers) {
+                                   DenseI64ArrayAttr registers) {
   if (rows < 1 || panels < 1 || queries < 1 || keys < 0 || split < 0)
     return emitError() << "schedule sizes must be positive";
   if (keys && split % keys)
     return emitError() << "split = " << split << " must be a multiple of keys = " << keys;
-  if (!registers.empty() && (registers.size() != 3 || llvm::any_of(registers, [](int64_t size) {
-                               return size < 1;
-                             })))
+  if (registers && (registers.size() != 3 ||
+                    llvm::any_of(registers.asArrayRef(), [](int64_t size) { return size < 1; })))
     return emitError() << "registers must be three positive sizes [m, n, k]";
   return success();
 }
