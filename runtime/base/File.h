@@ -31,9 +31,6 @@ public:
   /// Reads exactly `bytes` bytes at `offset`; a file that ends early is Corrupt.
   Status readAt(uint64_t offset, void *target, uint64_t bytes) const;
 
-  /// Tells the kernel that this range will not be needed again, so it leaves the page cache first.
-  void dropCache(uint64_t offset, uint64_t bytes) const;
-
 private:
   std::string path_;
   int descriptor_ = -1;
