@@ -56,4 +56,7 @@ Result<SafetensorsHeader> parseSafetensorsHeader(std::span<const uint8_t> header
 /// Reads and parses the header of an open file; touches no tensor bytes.
 Result<SafetensorsHeader> readSafetensorsHeader(const File &file);
 
+/// The checksum of the header bytes alone, without parsing them.
+Result<uint64_t> safetensorsHeaderChecksum(const File &file);
+
 } // namespace quire
