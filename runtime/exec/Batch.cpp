@@ -1,0 +1,202 @@
+// Implements Batch.h.
+#include "runtime/exec/Batch.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace quire {
+using plan::BatchField;
+
+namespace {
+
+Status refuse(ErrorCode code, const std::string &what) {
+  return Status::error(code, "step refused: " + what);
+}
+
+Status outOfRange(const std::string &name, uint64_t value, uint64_t limit) {
+  return refuse(ErrorCode::OutOfRange,
+                "it has " + std::to_string(value) + " " + name + ", the limit is " +
+                    std::to_string(limit));
+}
+
+/// The first value outside [low, high], or the number of values. The common case, that all are
+/// inside, is one pass without branches.
+size_t firstOutside(std::span<const int32_t> values, int64_t low, int64_t high) {
+  int32_t smallest = INT32_MAX, largest = INT32_MIN;
+  for (int32_t value : values) {
+    smallest = std::min(smallest, value);
+    largest = std::max(largest, value);
+  }
+  if (smallest >= low && largest <= high)
+    return values.size();
+  return static_cast<size_t>(
+      std::find_if(values.begin(), values.end(),
+                   [&](int32_t value) { return value < low || value > high; }) -
+      values.begin());
+}
+
+Status checkValues(std::span<const int32_t> values, int64_t low, int64_t high, const char *name) {
+  size_t index = values.empty() ? 0 : firstOutside(values, low, high);
+  if (index == values.size())
+    return Status::ok();
+  return refuse(ErrorCode::OutOfRange, std::string(name) + "[" + std::to_string(index) + "] is " +
+                                           std::to_string(values[index]) + ", legal is " +
+                                           std::to_string(low) + " to " + std::to_string(high));
+}
+
+void copyPadded(int32_t *target, std::span<const int32_t> values, uint64_t length, int32_t padding) {
+  if (!values.empty())
+    std::memcpy(target, values.data(), values.size_bytes());
+  std::fill(target + values.size(), target + length, padding);
+}
+
+} // namespace
+
+Result<Batch> Batch::create(const Plan &plan, Device &device, const ExecutorOptions &options) {
+  Batch batch;
+  batch.info_ = plan.info();
+  batch.limits_ = options;
+  if (plan.info().pageSize)
+    batch.maxPages_ = (plan.info().maxContext + plan.info().pageSize - 1) / plan.info().pageSize;
+  auto need = [&](BatchField field) { batch.needed_[static_cast<size_t>(field)] = true; };
+  for (const plan::OperandRecord &operand : plan.operands())
+    if (operand.kind == plan::OperandKind::Batch)
+      need(static_cast<BatchField>(operand.index));
+  if (!plan.partitions().empty()) {
+    need(BatchField::QueryOffsets);
+    need(BatchField::KeyLengths);
+  }
+
+  uint64_t tokens = plan::padRows(options.maxTokens), samples = plan::padRows(options.maxSamples);
+  uint64_t sequences = options.maxSequences;
+  const uint64_t lengths[] = {tokens,    tokens,    tokens, sequences + 1,
+                              sequences, sequences * batch.maxPages_, samples};
+  static_assert(std::size(lengths) == static_cast<size_t>(BatchField::Count));
+  uint64_t bytes = 0;
+  for (uint64_t length : lengths)
+    bytes += plan::roundUp(length * sizeof(int32_t), 64);
+  QUIRE_ASSIGN_OR_RETURN(batch.memory_, device.allocate(bytes, "the step's batch arrays"));
+  uint64_t offset = 0;
+  for (size_t i = 0; i < std::size(lengths); ++i) {
+    batch.arrays_[i] = reinterpret_cast<int32_t *>(batch.memory_.data() + offset);
+    offset += plan::roundUp(lengths[i] * sizeof(int32_t), 64);
+  }
+  return batch;
+}
+
+Status Batch::checkLength(BatchField field, size_t given, size_t expected, const char *name) const {
+  if (given == expected || (given == 0 && !needs(field)))
+    return Status::ok();
+  return refuse(ErrorCode::InvalidArgument, std::string(name) + " has " + std::to_string(given) +
+                                                " entries instead of " + std::to_string(expected));
+}
+
+Status Batch::check(const StepBatch &batch) const {
+  if (batch.tokens == 0)
+    return refuse(ErrorCode::InvalidArgument, "it has no tokens");
+  if (batch.tokens > limits_.maxTokens)
+    return outOfRange("tokens", batch.tokens, limits_.maxTokens);
+  if (batch.keyLengths.size() > limits_.maxSequences)
+    return outOfRange("sequences", batch.keyLengths.size(), limits_.maxSequences);
+  if (batch.sampleRows.size() > limits_.maxSamples)
+    return outOfRange("sample rows", batch.sampleRows.size(), limits_.maxSamples);
+  QUIRE_RETURN_IF_ERROR(checkTokens(batch));
+  QUIRE_RETURN_IF_ERROR(checkSequences(batch));
+  return checkPages(batch);
+}
+
+Status Batch::checkTokens(const StepBatch &batch) const {
+  QUIRE_RETURN_IF_ERROR(
+      checkLength(BatchField::TokenIds, batch.tokenIds.size(), batch.tokens, "tokenIds"));
+  QUIRE_RETURN_IF_ERROR(
+      checkLength(BatchField::Positions, batch.positions.size(), batch.tokens, "positions"));
+  QUIRE_RETURN_IF_ERROR(checkLength(BatchField::Slots, batch.slots.size(), batch.tokens, "slots"));
+  int64_t vocabulary = info_.vocabularySize ? info_.vocabularySize : int64_t(INT32_MAX);
+  QUIRE_RETURN_IF_ERROR(checkValues(batch.tokenIds, 0, vocabulary - 1, "tokenIds"));
+  int64_t context = info_.maxContext ? info_.maxContext : int64_t(INT32_MAX);
+  QUIRE_RETURN_IF_ERROR(checkValues(batch.positions, 0, context - 1, "positions"));
+  int64_t slots = int64_t(limits_.pageCount) * info_.pageSize;
+  QUIRE_RETURN_IF_ERROR(checkValues(batch.slots, -1, slots - 1, "slots"));
+  return checkValues(batch.sampleRows, 0, int64_t(batch.tokens) - 1, "sampleRows");
+}
+
+Status Batch::checkSequences(const StepBatch &batch) const {
+  size_t sequences = batch.keyLengths.size();
+  QUIRE_RETURN_IF_ERROR(checkLength(BatchField::QueryOffsets, batch.queryOffsets.size(),
+                                    sequences + 1, "queryOffsets"));
+  if (batch.queryOffsets.empty())
+    return Status::ok();
+  if (batch.queryOffsets.front() != 0 ||
+      batch.queryOffsets.back() != static_cast<int64_t>(batch.tokens))
+    return refuse(ErrorCode::InvalidArgument, "queryOffsets must run from 0 to the " +
+                                                  std::to_string(batch.tokens) + " tokens");
+  int64_t context = info_.maxContext ? info_.maxContext : int64_t(INT32_MAX);
+  for (size_t s = 0; s < sequences; ++s) {
+    int64_t begin = batch.queryOffsets[s], end = batch.queryOffsets[s + 1];
+    int64_t keys = batch.keyLengths[s];
+    auto sequence = [&] { return "sequence " + std::to_string(s); };
+    // Ends are bounded too, so that no later offset is read beyond the arrays before it is seen.
+    if (end < begin || end > static_cast<int64_t>(batch.tokens))
+      return refuse(ErrorCode::InvalidArgument,
+                    "queryOffsets of " + sequence() + " fall from " + std::to_string(begin) +
+                        " to " + std::to_string(end));
+    if (keys < end - begin || keys > context)
+      return refuse(ErrorCode::OutOfRange, sequence() + " has " + std::to_string(end - begin) +
+                                               " queries and " + std::to_string(keys) +
+                                               " keys; legal are as many keys as queries, up to " +
+                                               std::to_string(context));
+    if (batch.positions.empty())
+      continue;
+    for (int64_t row = begin; row < end; ++row)
+      if (batch.positions[row] != keys - end + row)
+        return refuse(ErrorCode::InvalidArgument,
+                      "token row " + std::to_string(row) + " of " + sequence() + " has position " +
+                          std::to_string(batch.positions[row]) + ", its " + std::to_string(keys) +
+                          " keys make it " + std::to_string(keys - end + row));
+  }
+  return Status::ok();
+}
+
+Status Batch::checkPages(const StepBatch &batch) const {
+  size_t sequences = batch.keyLengths.size();
+  if (batch.blockTable.empty() && !needs(BatchField::BlockTable))
+    return Status::ok();
+  if (batch.maxPages > maxPages_)
+    return outOfRange("pages a sequence", batch.maxPages, maxPages_);
+  QUIRE_RETURN_IF_ERROR(checkLength(BatchField::BlockTable, batch.blockTable.size(),
+                                    sequences * batch.maxPages, "blockTable"));
+  for (size_t s = 0; s < sequences; ++s) {
+    uint64_t pages = (static_cast<uint64_t>(batch.keyLengths[s]) + info_.pageSize - 1) / info_.pageSize;
+    if (pages > batch.maxPages)
+      return refuse(ErrorCode::InvalidArgument,
+                    "sequence " + std::to_string(s) + " needs " + std::to_string(pages) +
+                        " pages, but blockTable has " + std::to_string(batch.maxPages) +
+                        " columns");
+    auto row = batch.blockTable.subspan(s * batch.maxPages, pages);
+    Status status = checkValues(row, 0, int64_t(limits_.pageCount) - 1, "pages");
+    if (!status.isOk())
+      return std::move(status).withContext("sequence " + std::to_string(s));
+  }
+  return Status::ok();
+}
+
+void Batch::stage(const StepBatch &batch) {
+  uint64_t tokens = plan::padRows(batch.tokens), samples = plan::padRows(batch.sampleRows.size());
+  sequences_ = sequences(batch);
+  copyPadded(array(BatchField::TokenIds), batch.tokenIds, tokens, 0);
+  copyPadded(array(BatchField::Positions), batch.positions, tokens, 0);
+  copyPadded(array(BatchField::Slots), batch.slots, tokens, -1);
+  copyPadded(array(BatchField::QueryOffsets), batch.queryOffsets, batch.queryOffsets.size(), 0);
+  copyPadded(array(BatchField::KeyLengths), batch.keyLengths, batch.keyLengths.size(), 0);
+  copyPadded(array(BatchField::BlockTable), batch.blockTable, batch.blockTable.size(), 0);
+  copyPadded(array(BatchField::SampleRows), batch.sampleRows, samples, 0);
+}
+
+std::span<const int32_t> Batch::queryOffsets() const {
+  return {array(BatchField::QueryOffsets), sequences_ + 1u};
+}
+std::span<const int32_t> Batch::keyLengths() const {
+  return {array(BatchField::KeyLengths), sequences_};
+}
+
+} // namespace quire
