@@ -2,6 +2,7 @@
 #include "compiler/Registration.h"
 
 #include "dialect/Graph/Graph.h"
+#include "dialect/Plan/Plan.h"
 #include "dialect/Tile/Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -28,9 +29,14 @@ void quire::registerTileLevel(DialectRegistry &registry) {
                   memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
 }
 
+void quire::registerPlanLevel(DialectRegistry &registry) {
+  registry.insert<planir::PlanDialect, arith::ArithDialect>();
+}
+
 void quire::registerAllDialects(DialectRegistry &registry) {
   registerGraphLevel(registry);
   registerTileLevel(registry);
+  registerPlanLevel(registry);
 }
 
 void quire::registerAllPasses() {

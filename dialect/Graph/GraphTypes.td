@@ -34,7 +34,11 @@ def Graph_SourceAttr : Graph_Attr<"Source", "source"> {
   let genVerifyDecl = 1;
 }
 
-def Graph_SourcesAttr : ArrayOfAttr<Graph_Dialect, "Sources", "sources", "SourceAttr">;
+def Graph_SourcesAttr
+    : ArrayOfAttr<Graph_Dialect, "Sources", "sources", "::quire::graph::SourceAttr"> {
+  // Qualified, because the plan dialect's weights use it too.
+  let constBuilderCall = "$_builder.getAttr<::quire::graph::SourcesAttr>($0)";
+}
 
 def Graph_BatchType : Graph_Type<"Batch", "batch"> {
   let summary = "the ragged batch of a step: offsets, lengths, positions, block table, sample rows";

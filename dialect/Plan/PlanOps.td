@@ -1,0 +1,139 @@
+// Operations of the plan dialect.
+#ifndef QUIRE_PLAN_OPS
+#define QUIRE_PLAN_OPS
+
+include "dialect/Graph/GraphTypes.td"
+include "dialect/Tile/TileAttrs.td"
+include "dialect/Plan/PlanTypes.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemonic, traits>;
+class Plan_Symbol<string mnemonic> : Plan_Op<mnemonic, [Symbol]>;
+
+// --- Named memory ------------------------------------------------------------------------------
+
+def Plan_WeightOp : Plan_Symbol<"weight"> {
+  let summary = "a prepacked weight and where its rows come from";
+  let description = [{
+    `panel` rows are interleaved per column (WeightLayout::Panel), 0 keeps row-major order. A vector
+    `[n]` is stored with its tail padded by zeros to `padded` elements.
+    ```mlir
+    plan.weight @w0 "qkv.0" [<"q.weight", rows = 64, columns = 64>] panel 32 : tensor<64x64xbf16>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$name, Graph_SourcesAttr:$sources,
+                       I64Attr:$panel, TypeAttrOf<RankedTensorOf<[AnyFloat]>>:$type);
+  let assemblyFormat = "$sym_name $name $sources `panel` $panel attr-dict `:` $type";
+  let hasVerifier = 1;
+}
+
+def Plan_RotaryTableOp : Plan_Symbol<"rotary_table"> {
+  let summary = "cosines and sines of all positions, made when weights are loaded";
+  let arguments = (ins SymbolNameAttr:$sym_name, DenseF32ArrayAttr:$frequencies, F32Attr:$scale,
+                       TypeAttrOf<RankedTensorOf<[F32]>>:$type);
+  let assemblyFormat = "$sym_name $frequencies `scale` $scale attr-dict `:` $type";
+  let hasVerifier = 1;
+}
+
+def Plan_PoolOp : Plan_Symbol<"pool"> {
+  let summary = "one paged cache component of one layer";
+  let description = "`elements` of type `element` a page; pools of one `group` share page ids.";
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$name, TypeAttr:$element,
+                       I64Attr:$elements, I64Attr:$group, I64Attr:$window);
+  let assemblyFormat = [{
+    $sym_name $name `elements` $elements `of` $element `group` $group `window` $window attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Plan_TensorOp : Plan_Symbol<"tensor"> {
+  let summary = "a user-visible input or output of the step";
+  let arguments = (ins SymbolNameAttr:$sym_name, Plan_RowExtentAttr:$extent, I64Attr:$columns,
+                       I64Attr:$stride, TypeAttr:$element, UnitAttr:$output);
+  let assemblyFormat = [{
+    $sym_name (`output` $output^)? `rows` $extent `columns` $columns `stride` $stride `of` $element
+        attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Plan_PartitionOp : Plan_Symbol<"partition"> {
+  let summary = "a work list that the host builds each step";
+  let arguments = (ins SymbolNameAttr:$sym_name, Tile_PartitionAttr:$partition);
+  let assemblyFormat = "$sym_name $partition attr-dict";
+}
+
+// --- The step program --------------------------------------------------------------------------
+
+def Plan_EntryOp : Plan_Op<"entry", [Symbol, IsolatedFromAbove, SingleBlock, NoTerminator]> {
+  let summary = "the step program";
+  let description = [{
+    After `quire-plan-buffers` the arena holds `perToken` bytes for each padded token row and
+    `perSample` for each padded sample row.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<I64Attr>:$perToken,
+                       OptionalAttr<I64Attr>:$perSample);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name (`arena` `tokens` $perToken^ `samples` $perSample)? $body attr-dict
+  }];
+}
+
+def Plan_InputOp : Plan_Op<"input", [Pure]> {
+  let summary = "a number known when the step starts";
+  let arguments = (ins Plan_StepInputAttr:$input);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$input attr-dict";
+}
+
+def Plan_ItemsOp : Plan_Op<"items"> {
+  let summary = "builds a work list and gives its number of items";
+  let arguments = (ins FlatSymbolRefAttr:$partition);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$partition attr-dict";
+}
+
+def Plan_ArenaOp : Plan_Op<"arena"> {
+  let summary = "a temporary of `bytes` for each row of its extent";
+  let description = [{
+    `offset` is set by `quire-plan-buffers`, in bytes for each row of the extent; the buffer lies at
+    `offset * rows` (after the whole token region if it counts samples).
+  }];
+  let arguments = (ins Plan_RowExtentAttr:$extent, I64Attr:$bytes, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Plan_BufferType:$result);
+  let assemblyFormat = "$extent `bytes` $bytes (`offset` $offset^)? attr-dict";
+  let hasVerifier = 1;
+}
+
+def Plan_UseOp : Plan_Op<"use", [Pure]> {
+  let summary = "the memory of a weight, table, pool, tensor or work list";
+  let arguments = (ins FlatSymbolRefAttr:$symbol);
+  let results = (outs Plan_BufferType:$result);
+  let assemblyFormat = "$symbol attr-dict";
+}
+
+def Plan_BatchOp : Plan_Op<"batch", [Pure]> {
+  let summary = "an array of the ragged batch";
+  let arguments = (ins Plan_BatchArrayAttr:$array);
+  let results = (outs Plan_BufferType:$result);
+  let assemblyFormat = "$array attr-dict";
+}
+
+def Plan_LaunchOp : Plan_Op<"launch"> {
+  let summary = "runs `items` work items of a kernel on buffers and scalars";
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Index:$items,
+                       Variadic<AnyTypeOf<[Plan_BufferType, Index]>>:$arguments);
+  let assemblyFormat = "$kernel `items` $items `(` $arguments `)` attr-dict `:` type($arguments)";
+}
+
+def Plan_SelectOp : Plan_Op<"select", [NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "runs the first region whose limit is 0 or at least `rows`";
+  let arguments = (ins Index:$rows, DenseI64ArrayAttr:$limits);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$cases);
+  let assemblyFormat = "$rows `limits` $limits $cases attr-dict";
+  let hasVerifier = 1;
+}
+
+#endif
