@@ -1,6 +1,7 @@
 // Registration of dialects and passes for the tools.
 #include "compiler/Registration.h"
 
+#include "compiler/graph/Passes.h"
 #include "dialect/Graph/Graph.h"
 #include "dialect/Plan/Plan.h"
 #include "dialect/Tile/Tile.h"
@@ -43,4 +44,5 @@ void quire::registerAllPasses() {
   registerCanonicalizerPass();
   registerCSEPass();
   registerSymbolDCEPass();
+  graph::registerGraphPasses();
 }

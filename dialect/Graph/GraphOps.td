@@ -48,6 +48,7 @@ def Graph_SplatOp : Graph_PureOp<"splat"> {
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$value `like` $like attr-dict `:` type($value) `,` type($like) `->` type($result)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 // --- Rows --------------------------------------------------------------------------------------
@@ -182,6 +183,7 @@ def Graph_PositionOp : Graph_PureOp<"position"> {
   let results = (outs 3DTensorOf<[I32]>:$result);
   let assemblyFormat = "$kind $scores `of` $batch attr-dict `:` type($scores) `->` type($result)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Graph_SoftmaxOp : Graph_PureOp<"softmax"> {
