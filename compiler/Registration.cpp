@@ -2,6 +2,7 @@
 #include "compiler/Registration.h"
 
 #include "compiler/graph/Passes.h"
+#include "compiler/plan/Passes.h"
 #include "dialect/Graph/Graph.h"
 #include "dialect/Plan/Plan.h"
 #include "dialect/Tile/Tile.h"
@@ -45,4 +46,6 @@ void quire::registerAllPasses() {
   registerCSEPass();
   registerSymbolDCEPass();
   graph::registerGraphPasses();
+  registerQuirePlanPasses();
+  registerPlanPipeline();
 }

@@ -36,8 +36,9 @@ LogicalResult WeightOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   if (!type.hasStaticShape() || type.getRank() < 1 || type.getRank() > 2)
     return emitOpError() << "type " << type << " must be a vector or a matrix";
-  if (getPanel() < 0 || (getPanel() && type.getRank() != 2))
-    return emitOpError() << "panel = " << getPanel() << " needs a matrix, the type is " << type;
+  if (static_cast<int64_t>(getPanel()) < 0)
+    return emitOpError() << "panel = " << static_cast<int64_t>(getPanel())
+                         << " must be 0 (row-major) or the rows of a panel";
   int64_t rows = 0;
   for (graph::SourceAttr source : getSources())
     rows += source.getRows();

@@ -18,7 +18,7 @@ def Plan_WeightOp : Plan_Symbol<"weight"> {
   let summary = "a prepacked weight and where its rows come from";
   let description = [{
     `panel` rows are interleaved per column (WeightLayout::Panel), 0 keeps row-major order. A vector
-    `[n]` is stored with its tail padded by zeros to `padded` elements.
+    `[n]` in panels is the vector with its tail padded by zeros.
     ```mlir
     plan.weight @w0 "qkv.0" [<"q.weight", rows = 64, columns = 64>] panel 32 : tensor<64x64xbf16>
     ```

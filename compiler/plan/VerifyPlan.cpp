@@ -1,0 +1,77 @@
+// quire-verify-plan: checks what the plan writer relies on, independently of the placement.
+#include "compiler/plan/Lifetimes.h"
+#include "compiler/plan/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace quire;
+
+namespace quire {
+#define GEN_PASS_DEF_VERIFYPLANPASS
+#include "compiler/plan/PlanPasses.h.inc"
+} // namespace quire
+
+namespace {
+
+LogicalResult verifyLaunch(planir::LaunchOp launch, const SymbolTable &symbols) {
+  auto kernel = symbols.lookup<tile::KernelOp>(launch.getKernel());
+  if (!kernel)
+    return launch.emitOpError() << "launches @" << launch.getKernel() << ", which is no kernel";
+  if (kernel.getBinds().size() != launch.getArguments().size())
+    return launch.emitOpError() << "passes " << launch.getArguments().size()
+                                << " arguments, the kernel takes " << kernel.getBinds().size();
+  for (auto [bind, argument] : llvm::zip(kernel.getBinds(), launch.getArguments()))
+    if ((bind.getKind() == tile::BindKind::Scalar) != isa<IndexType>(argument.getType()))
+      return launch.emitOpError() << "passes " << argument.getType() << " for the argument bound as "
+                                  << tile::stringifyBindKind(bind.getKind());
+  return success();
+}
+
+LogicalResult verifyUse(planir::UseOp use, const SymbolTable &symbols) {
+  Operation *target = symbols.lookup(use.getSymbol());
+  if (!isa_and_nonnull<planir::WeightOp, planir::RotaryTableOp, planir::PoolOp, planir::TensorOp,
+                       planir::PartitionOp>(target))
+    return use.emitOpError() << "@" << use.getSymbol() << " names no memory";
+  return success();
+}
+
+LogicalResult verifyArena(planir::EntryOp entry) {
+  std::vector<Lifetime> lifetimes = arenaLifetimes(entry);
+  for (const Lifetime &one : lifetimes) {
+    auto total = one.buffer.getExtent() == planir::RowExtent::Tokens ? entry.getPerToken()
+                                                                     : entry.getPerSample();
+    if (!one.buffer.getOffset() || !total ||
+        *one.buffer.getOffset() + one.buffer.getBytes() > *total)
+      return one.buffer->emitOpError() << "has no place in the arena";
+  }
+  for (size_t a = 0; a < lifetimes.size(); ++a)
+    for (size_t b = a + 1; b < lifetimes.size(); ++b) {
+      planir::ArenaOp first = lifetimes[a].buffer, second = lifetimes[b].buffer;
+      if (first.getExtent() == second.getExtent() && lifetimes[a].meets(lifetimes[b]) &&
+          *first.getOffset() < *second.getOffset() + second.getBytes() &&
+          *second.getOffset() < *first.getOffset() + first.getBytes())
+        return second.emitOpError() << "overlaps a buffer that is alive at the same time";
+    }
+  return success();
+}
+
+struct VerifyPlan : quire::impl::VerifyPlanPassBase<VerifyPlan> {
+  void runOnOperation() override {
+    SymbolTable symbols(getOperation());
+    WalkResult result = getOperation().walk([&](Operation *op) {
+      LogicalResult valid = success();
+      if (auto launch = dyn_cast<planir::LaunchOp>(op))
+        valid = verifyLaunch(launch, symbols);
+      else if (auto use = dyn_cast<planir::UseOp>(op))
+        valid = verifyUse(use, symbols);
+      else if (auto entry = dyn_cast<planir::EntryOp>(op))
+        valid = verifyArena(entry);
+      return failed(valid) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace
