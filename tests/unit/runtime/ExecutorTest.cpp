@@ -1,0 +1,362 @@
+// Protects the executor with real machine code: random ragged steps over a paged cache equal an
+// oracle that keeps whole token histories, both shape variants run, bad batches are refused before
+// anything runs, and a step allocates nothing.
+#include "AllocationCounter.h"
+#include "Random.h"
+#include "SamplePlan.h"
+#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/exec/Executor.h"
+
+#include <algorithm>
+#include <functional>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <numeric>
+
+using namespace quire;
+using namespace quire::plan;
+using namespace quire::test;
+
+namespace {
+
+constexpr uint32_t kPages = 200;
+constexpr uint32_t kTableColumns = Sample::maxContext / Sample::pageSize;
+
+struct Machine {
+  explicit Machine(uint32_t threads = 2, ExecutorOptions options = {kPages, 0, 0, 0}) {
+    auto readPlan = Plan::fromBytes(samplePlan(false).bytes());
+    EXPECT_TRUE(readPlan.isOk()) << readPlan.status().message();
+    plan = std::make_unique<Plan>(readPlan.takeValue());
+    CpuDeviceOptions deviceOptions;
+    deviceOptions.threads = threads;
+    device = createCpuDevice(deviceOptions).takeValue();
+    weights = WeightStore::load(*plan, {}).takeValue();
+    auto created = Executor::create(*plan, *device, *weights, options);
+    EXPECT_TRUE(created.isOk()) << created.status().message();
+    executor = created.takeValue();
+  }
+  std::unique_ptr<Plan> plan;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<WeightStore> weights;
+  std::unique_ptr<Executor> executor;
+};
+
+/// Arrays behind a StepBatch.
+struct Step {
+  std::vector<int32_t> tokenIds, positions, slots, offsets{0}, keyLengths, table, samples;
+  std::vector<float> x;
+  StepInput input;
+  StepBatch batch() {
+    input = {"x", x.data(), tokenIds.size(), Sample::columns + 2};
+    return {static_cast<uint32_t>(tokenIds.size()),
+            tokenIds,
+            positions,
+            slots,
+            offsets,
+            keyLengths,
+            table,
+            kTableColumns,
+            samples,
+            {&input, 1}};
+  }
+};
+
+struct Sequence {
+  std::vector<int32_t> history; ///< all tokens so far
+  std::vector<int32_t> pages;
+};
+
+/// Sequences that live over many steps, with pages in random order.
+class World {
+public:
+  explicit World(Random &random) : random_(random), freePages_(kPages) {
+    std::iota(freePages_.begin(), freePages_.end(), 0);
+  }
+
+  /// A random ragged step; appends to the histories what it makes the executor append.
+  Step step() {
+    while (sequences_.size() < Sample::maxSequences && random_.chance(0.5))
+      sequences_.emplace_back();
+    if (sequences_.empty())
+      sequences_.emplace_back();
+    Step step;
+    for (Sequence &sequence : sequences_) {
+      auto room = static_cast<int64_t>(Sample::maxContext - sequence.history.size());
+      auto budget = static_cast<int64_t>(Sample::maxTokens - step.tokenIds.size());
+      int64_t queries = random_.chance(0.5) ? 1 : random_.integer(0, 30);
+      queries = std::min({queries, room, budget});
+      append(step, sequence, queries);
+    }
+    if (step.tokenIds.empty()) {
+      sequences_.clear();
+      freePages_.resize(kPages);
+      std::iota(freePages_.begin(), freePages_.end(), 0);
+      return this->step();
+    }
+    for (int64_t n = random_.integer(0, Sample::maxSamples); n > 0; --n)
+      step.samples.push_back(
+          static_cast<int32_t>(random_.integer(0, int64_t(step.tokenIds.size()) - 1)));
+    step.x.resize(step.tokenIds.size() * (Sample::columns + 2));
+    for (float &value : step.x)
+      value = random_.real();
+    return step;
+  }
+
+  void check(const Executor &executor, const Step &step) const {
+    auto sums = executor.output("sums"), sampled = executor.output("sampled");
+    ASSERT_TRUE(sums.isOk() && sampled.isOk());
+    ASSERT_EQ(sums->rows, step.tokenIds.size());
+    ASSERT_EQ(sampled->rows, step.samples.size());
+    auto *got = static_cast<const int32_t *>(sums->data);
+    size_t row = 0;
+    for (size_t s = 0; s < sequences_.size(); ++s)
+      for (; row < size_t(step.offsets[s + 1]); ++row) {
+        const auto &history = sequences_[s].history;
+        auto end = history.begin() + step.positions[row] + 1;
+        ASSERT_EQ(got[row], std::accumulate(history.begin(), end, 0)) << "row " << row;
+      }
+    for (size_t i = 0; i < step.samples.size(); ++i)
+      ASSERT_EQ(static_cast<const int32_t *>(sampled->data)[i], got[step.samples[i]]);
+
+    auto scaled = executor.output("scaled");
+    ASSERT_TRUE(scaled.isOk());
+    float factor = step.tokenIds.size() > Sample::variantLimit ? 7 : 1;
+    for (size_t r = 0; r < step.tokenIds.size(); ++r)
+      for (size_t c = 0; c < Sample::columns; ++c)
+        ASSERT_EQ(scaled->row(r)[c],
+                  step.x[r * (Sample::columns + 2) + c] * Sample::weight[c] * factor);
+  }
+
+private:
+  void append(Step &step, Sequence &sequence, int64_t queries) {
+    for (int64_t i = 0; i < queries; ++i) {
+      auto position = static_cast<int32_t>(sequence.history.size());
+      if (position % Sample::pageSize == 0) {
+        auto pick = static_cast<size_t>(random_.integer(0, int64_t(freePages_.size()) - 1));
+        sequence.pages.push_back(freePages_[pick]);
+        freePages_.erase(freePages_.begin() + static_cast<ptrdiff_t>(pick));
+      }
+      sequence.history.push_back(static_cast<int32_t>(random_.integer(0, Sample::vocabulary - 1)));
+      step.tokenIds.push_back(sequence.history.back());
+      step.positions.push_back(position);
+      step.slots.push_back(sequence.pages.back() * int32_t(Sample::pageSize) +
+                           position % int32_t(Sample::pageSize));
+    }
+    step.offsets.push_back(static_cast<int32_t>(step.tokenIds.size()));
+    step.keyLengths.push_back(static_cast<int32_t>(sequence.history.size()));
+    for (uint32_t page = 0; page < kTableColumns; ++page)
+      step.table.push_back(page < sequence.pages.size()
+                               ? sequence.pages[page]
+                               : static_cast<int32_t>(random_.integer(INT32_MIN, INT32_MAX)));
+  }
+
+  Random &random_;
+  std::vector<Sequence> sequences_;
+  std::vector<int32_t> freePages_;
+};
+
+TEST(Executor, RandomRaggedStepsEqualTheOracle) {
+  Random random;
+  for (uint32_t threads : {1u, 2u, 5u}) {
+    Machine machine(threads);
+    auto pool = machine.executor->pool(0);
+    EXPECT_EQ(pool.size(), kPages * Sample::pageSize * sizeof(int32_t));
+    std::memset(pool.data(), 0x7e, pool.size()); // whatever is not written must not be read
+    World world(random);
+    for (int i = 0; i < 400; ++i) {
+      Step step = world.step();
+      Status status = machine.executor->run(step.batch());
+      ASSERT_TRUE(status.isOk()) << status.message();
+      world.check(*machine.executor, step);
+      if (HasFatalFailure())
+        return;
+    }
+  }
+}
+
+TEST(Executor, StepsAllocateNothing) {
+  Random random;
+  Machine machine;
+  World world(random);
+  for (int i = 0; i < 50; ++i) {
+    Step step = world.step();
+    StepBatch batch = step.batch();
+    uint64_t before = allocationCount();
+    Status status = machine.executor->run(batch);
+    uint64_t after = allocationCount();
+    ASSERT_TRUE(status.isOk()) << status.message();
+    ASSERT_EQ(after, before);
+  }
+}
+
+TEST(Executor, MemoryIsExactlyThePlans) {
+  Machine machine;
+  const ExecutorMemory &memory = machine.executor->memory();
+  EXPECT_EQ(memory.arena, 128u + 20 * 64 + 4 * 32);
+  EXPECT_EQ(memory.pools, kPages * machine.plan->info().pageBytes);
+  EXPECT_EQ(memory.workLists, machine.plan->info().workListBytes);
+  EXPECT_EQ(memory.tensors, 64u * 8 * 4 + 64 * 4 + 32 * 4 + 64 * 5 * 4);
+  Machine smaller(1, {kPages, 30, 2, 3});
+  EXPECT_EQ(smaller.executor->memory().arena, 128u + 20 * 32 + 4 * 32);
+  EXPECT_LT(smaller.executor->memory().total(), memory.total());
+  EXPECT_EQ(smaller.executor->limits().maxTokens, 30u);
+}
+
+TEST(Executor, TraceHasEveryLaunchWithItsItems) {
+  Random random;
+  Machine machine;
+  World world(random);
+  Step step = world.step();
+  std::array<LaunchTrace, 16> launches;
+  StepTrace trace{launches};
+  ASSERT_TRUE(machine.executor->run(step.batch(), &trace).isOk());
+  EXPECT_EQ(trace.dropped, 0u);
+  bool decodes = !machine.executor->workList(1).empty();
+  EXPECT_EQ(trace.count, decodes ? 7u : 5u);
+  EXPECT_EQ(launches[0].kernel, uint32_t(TestKernel::Append));
+  EXPECT_EQ(launches[0].items, int64_t(step.tokenIds.size()));
+  EXPECT_EQ(launches[1].kernel, uint32_t(TestKernel::Sum));
+  EXPECT_EQ(launches[1].items, int64_t(machine.executor->workList(0).size()));
+  // A buffer that is too small says so.
+  StepTrace shorter{std::span(launches).first(2)};
+  Step next = world.step();
+  ASSERT_TRUE(machine.executor->run(next.batch(), &shorter).isOk());
+  EXPECT_EQ(shorter.count, 2u);
+  EXPECT_GE(shorter.dropped, 3u);
+}
+
+struct BadStep {
+  const char *name;
+  std::function<void(Step &, StepBatch &)> apply;
+  const char *message;
+};
+
+/// Two sequences: 3 queries after 4 keys, and one query after 9.
+Step goodStep() {
+  Step step;
+  step.tokenIds = {1, 2, 3, 4};
+  step.positions = {4, 5, 6, 9};
+  step.slots = {4, 5, 6, 25};
+  step.offsets = {0, 3, 4};
+  step.keyLengths = {7, 10};
+  step.table.assign(2 * kTableColumns, -1);
+  step.table[0] = 0;
+  step.table[1] = 1;
+  for (int i = 0; i < 3; ++i)
+    step.table[kTableColumns + size_t(i)] = 4 + i;
+  step.samples = {2, 3};
+  step.x.resize(4 * (Sample::columns + 2));
+  return step;
+}
+
+const BadStep kBadSteps[] = {
+    {"noTokens", [](Step &, StepBatch &b) { b.tokens = 0; }, "it has no tokens"},
+    {"tooManyTokens", [](Step &, StepBatch &b) { b.tokens = 65; }, "65 tokens, the limit is 64"},
+    {"tooManySequences",
+     [](Step &s, StepBatch &b) { s.keyLengths.resize(9); b.keyLengths = s.keyLengths; },
+     "9 sequences, the limit is 8"},
+    {"tooManySamples",
+     [](Step &s, StepBatch &b) { s.samples.resize(9); b.sampleRows = s.samples; },
+     "9 sample rows, the limit is 8"},
+    {"idsMissing", [](Step &, StepBatch &b) { b.tokenIds = {}; }, "tokenIds has 0 entries"},
+    {"idsShort", [](Step &, StepBatch &b) { b.tokenIds = b.tokenIds.first(3); }, "instead of 4"},
+    {"idBeyondVocabulary", [](Step &s, StepBatch &) { s.tokenIds[2] = 1000; },
+     "tokenIds[2] is 1000, legal is 0 to 999"},
+    {"idNegative", [](Step &s, StepBatch &) { s.tokenIds[1] = -1; }, "tokenIds[1] is -1"},
+    {"positionBeyondContext", [](Step &s, StepBatch &) { s.positions[3] = 96; },
+     "positions[3] is 96"},
+    {"positionsNotConsecutive", [](Step &s, StepBatch &) { s.positions[1] = 6; },
+     "token row 1 of sequence 0 has position 6, its 7 keys make it 5"},
+    {"slotBeyondCache", [](Step &s, StepBatch &) { s.slots[0] = kPages * Sample::pageSize; },
+     "slots[0] is 800"},
+    {"slotNegative", [](Step &s, StepBatch &) { s.slots[0] = -2; }, "slots[0] is -2"},
+    {"slotsMissing", [](Step &, StepBatch &b) { b.slots = {}; }, "slots has 0 entries"},
+    {"offsetsShort", [](Step &, StepBatch &b) { b.queryOffsets = b.queryOffsets.first(2); },
+     "queryOffsets has 2 entries instead of 3"},
+    {"offsetsStart", [](Step &s, StepBatch &) { s.offsets[0] = 1; }, "must run from 0 to the 4"},
+    {"offsetsEnd", [](Step &s, StepBatch &) { s.offsets[2] = 3; }, "must run from 0 to the 4"},
+    {"offsetsFall", [](Step &s, StepBatch &) { s.offsets[1] = 5; }, "fall from"},
+    {"fewerKeysThanQueries", [](Step &s, StepBatch &) { s.keyLengths[0] = 2; },
+     "sequence 0 has 3 queries and 2 keys"},
+    {"keysBeyondContext", [](Step &s, StepBatch &) { s.keyLengths[1] = 97; }, "and 97 keys"},
+    {"tooManyColumns", [](Step &, StepBatch &b) { b.maxPages = kTableColumns + 1; },
+     "25 pages a sequence, the limit is 24"},
+    {"tableSize", [](Step &, StepBatch &b) { b.blockTable = b.blockTable.first(5); },
+     "blockTable has 5 entries"},
+    {"fewColumns",
+     [](Step &, StepBatch &b) { b.maxPages = 2; b.blockTable = b.blockTable.first(4); },
+     "sequence 1 needs 3 pages"},
+    {"pageNegative", [](Step &s, StepBatch &) { s.table[1] = -1; }, "sequence 0"},
+    {"pageBeyondCache", [](Step &s, StepBatch &) { s.table[kTableColumns + 2] = kPages; },
+     "pages[2] is 200"},
+    {"sampleRow", [](Step &s, StepBatch &) { s.samples[0] = 4; }, "sampleRows[0] is 4"},
+    {"inputMissing", [](Step &, StepBatch &b) { b.inputs = {}; }, "0 inputs are given"},
+    {"inputName", [](Step &s, StepBatch &) { s.input.name = "y"; }, "no input 'y'"},
+    {"outputAsInput", [](Step &s, StepBatch &) { s.input.name = "sums"; }, "no input 'sums'"},
+    {"inputRows", [](Step &s, StepBatch &) { s.input.rows = 3; }, "has 3 rows"},
+    {"inputStride", [](Step &s, StepBatch &) { s.input.rowStride = 4; }, "row stride of 4"},
+    {"inputData", [](Step &s, StepBatch &) { s.input.data = nullptr; }, "has no data"},
+};
+
+class RefusedStep : public testing::TestWithParam<BadStep> {};
+
+TEST_P(RefusedStep, LeavesTheCacheAlone) {
+  Machine machine(1);
+  Step good = goodStep();
+  Status status = machine.executor->run(good.batch());
+  ASSERT_TRUE(status.isOk()) << status.message();
+
+  auto pool = machine.executor->pool(0);
+  std::memset(pool.data(), 0x55, pool.size());
+  Step bad = goodStep();
+  StepBatch batch = bad.batch();
+  GetParam().apply(bad, batch);
+  status = machine.executor->run(batch);
+  ASSERT_FALSE(status.isOk());
+  EXPECT_NE(status.message().find(GetParam().message), std::string::npos) << status.message();
+  EXPECT_TRUE(std::all_of(pool.begin(), pool.end(), [](uint8_t byte) { return byte == 0x55; }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, RefusedStep, testing::ValuesIn(kBadSteps),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+TEST(Executor, OutputsAreFoundByNameOnly) {
+  Machine machine(1);
+  EXPECT_FALSE(machine.executor->output("sums").isOk()); // before any step
+  Step step = goodStep();
+  ASSERT_TRUE(machine.executor->run(step.batch()).isOk());
+  EXPECT_TRUE(machine.executor->output("sums").isOk());
+  auto missing = machine.executor->output("logits");
+  EXPECT_EQ(missing.status().code(), ErrorCode::NotFound);
+  EXPECT_NE(missing.status().message().find("sums, sampled, scaled"), std::string::npos);
+  EXPECT_EQ(machine.executor->output("x").status().code(), ErrorCode::NotFound);
+}
+
+TEST(Executor, CacheNeedsPages) {
+  Machine machine(1);
+  for (uint32_t pages : {0u, 0xffffffffu})
+    EXPECT_EQ(Executor::create(*machine.plan, *machine.device, *machine.weights, {pages, 0, 0, 0})
+                  .status()
+                  .code(),
+              ErrorCode::InvalidArgument);
+}
+
+TEST(CpuDevice, RefusesAPlanWithoutCodeForThisMachine) {
+  PlanWriter writer = samplePlan(false);
+  auto bytes = writer.bytes();
+  auto plan = Plan::fromBytes(bytes);
+  ASSERT_TRUE(plan.isOk());
+  // The sample has only x86-64-v3 code; claim that it is for v4 and forbid v4.
+  auto *image = const_cast<ImageRecord *>(plan->images().data());
+  image->target = ImageTarget::X86_64_V4;
+  CpuDeviceOptions options;
+  options.highestTarget = ImageTarget::X86_64_V3;
+  auto device = createCpuDevice(options);
+  ASSERT_TRUE(device.isOk());
+  EXPECT_EQ((*device)->properties().target, "x86-64-v3");
+  auto loaded = (*device)->loadImage(*plan);
+  EXPECT_EQ(loaded.status().code(), ErrorCode::Unsupported);
+  EXPECT_NE(loaded.status().message().find("has native code for x86-64-v4"), std::string::npos);
+}
+
+} // namespace

@@ -1,0 +1,143 @@
+// Protects the work lists: over random ragged batches the items cover every query row and key exactly
+// once, in order, and a sequence's splits do not depend on its neighbours.
+#include "Random.h"
+#include "runtime/exec/Partition.h"
+
+#include <gtest/gtest.h>
+#include <vector>
+
+using namespace quire;
+using namespace quire::plan;
+using namespace quire::test;
+
+namespace {
+
+struct Ragged {
+  std::vector<int32_t> offsets{0}, keys;
+  void add(int64_t queries, int64_t length) {
+    offsets.push_back(offsets.back() + static_cast<int32_t>(queries));
+    keys.push_back(static_cast<int32_t>(length));
+  }
+};
+
+Ragged randomBatch(Random &random) {
+  Ragged batch;
+  for (int64_t n = random.integer(0, 9); n > 0; --n) {
+    int64_t queries = random.chance(0.4) ? 1 : random.integer(0, 40);
+    batch.add(queries, queries + random.integer(0, 200));
+  }
+  return batch;
+}
+
+std::vector<WorkItem> build(const PartitionRecord &record, const Ragged &batch) {
+  std::vector<WorkItem> items(100'000);
+  auto count = buildWorkList(record, batch.offsets, batch.keys, items);
+  EXPECT_TRUE(count.isOk()) << count.status().message();
+  items.resize(static_cast<size_t>(*count));
+  return items;
+}
+
+PartitionRecord randomRecord(Random &random) {
+  PartitionRecord record{};
+  record.queryTile = static_cast<uint32_t>(random.integer(1, 20));
+  record.minQuery = static_cast<uint32_t>(random.integer(0, 3));
+  record.maxQuery = record.minQuery + static_cast<uint32_t>(random.integer(0, 40));
+  record.split = random.chance(0.3) ? 0 : static_cast<uint32_t>(random.integer(1, 64));
+  record.maxSplits = record.split ? static_cast<uint32_t>(random.integer(1, 9)) : 1;
+  return record;
+}
+
+/// visits[row][key] counts how often an item pairs the two.
+using Visits = std::vector<std::vector<int>>;
+
+void checkItem(const PartitionRecord &record, const Ragged &batch, const WorkItem &item,
+               Visits &visits) {
+  auto sequence = static_cast<size_t>(item.sequence);
+  ASSERT_LT(sequence, batch.keys.size());
+  int32_t begin = batch.offsets[sequence], end = batch.offsets[sequence + 1];
+  int32_t keys = batch.keys[sequence];
+  ASSERT_GE(item.firstRow, begin);
+  ASSERT_LE(item.firstRow + item.rowCount, end);
+  ASSERT_GE(item.rowCount, 1);
+  ASSERT_LE(static_cast<uint32_t>(item.rowCount), record.queryTile);
+  ASSERT_EQ(item.position, keys - (end - item.firstRow));
+  ASSERT_LT(item.split, item.splitCount);
+  ASSERT_LE(static_cast<uint32_t>(item.splitCount), record.maxSplits);
+  ASSERT_LT(item.keyBegin, item.keyEnd);
+  ASSERT_LE(item.keyEnd, keys);
+  if (record.split)
+    ASSERT_EQ(static_cast<uint32_t>(item.keyBegin) % record.split, 0u);
+  for (int32_t row = item.firstRow; row < item.firstRow + item.rowCount; ++row)
+    for (int32_t key = item.keyBegin; key < item.keyEnd; ++key)
+      ++visits[static_cast<size_t>(row)][static_cast<size_t>(key)];
+}
+
+TEST(Partition, ItemsCoverEveryQueryAndKeyOnce) {
+  Random random;
+  for (int round = 0; round < 2000; ++round) {
+    Ragged batch = randomBatch(random);
+    PartitionRecord record = randomRecord(random);
+    Visits visits(static_cast<size_t>(batch.offsets.back()), std::vector<int>(300));
+    std::vector<WorkItem> items = build(record, batch);
+    for (size_t i = 0; i < items.size(); ++i) {
+      checkItem(record, batch, items[i], visits);
+      if (HasFatalFailure())
+        return;
+      // Items of one query tile are adjacent, in the order of their splits.
+      if (items[i].split > 0) {
+        ASSERT_GT(i, 0u);
+        ASSERT_EQ(items[i - 1].firstRow, items[i].firstRow);
+        ASSERT_EQ(items[i - 1].split + 1, items[i].split);
+        ASSERT_EQ(items[i - 1].keyEnd, items[i].keyBegin);
+      }
+    }
+    for (size_t s = 0; s < batch.keys.size(); ++s) {
+      auto queries = static_cast<uint32_t>(batch.offsets[s + 1] - batch.offsets[s]);
+      int expected = queries >= record.minQuery && queries <= record.maxQuery;
+      for (int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row)
+        for (size_t key = 0; key < 300; ++key)
+          ASSERT_EQ(visits[size_t(row)][key], key < size_t(batch.keys[s]) ? expected : 0);
+    }
+  }
+}
+
+TEST(Partition, SplitsOfASequenceDoNotDependOnItsNeighbours) {
+  Random random;
+  PartitionRecord record{1, 1, 1, 16, 5, 0};
+  for (int round = 0; round < 300; ++round) {
+    int64_t length = random.integer(1, 400);
+    Ragged alone, mixed;
+    alone.add(1, length);
+    for (int64_t n = random.integer(0, 4); n > 0; --n)
+      mixed.add(1, random.integer(1, 400));
+    size_t place = mixed.keys.size();
+    mixed.add(1, length);
+    mixed.add(1, random.integer(1, 400));
+    std::vector<std::pair<int32_t, int32_t>> expected, got;
+    for (const WorkItem &item : build(record, alone))
+      expected.emplace_back(item.keyBegin, item.keyEnd);
+    for (const WorkItem &item : build(record, mixed))
+      if (item.sequence == static_cast<int32_t>(place))
+        got.emplace_back(item.keyBegin, item.keyEnd);
+    ASSERT_EQ(expected, got);
+  }
+}
+
+TEST(Partition, SplitLengthDoublesUntilTheSplitsFit) {
+  PartitionRecord record{1, 1, 1, 8, 4, 0};
+  EXPECT_EQ(splitLength(record, 1), 8u);
+  EXPECT_EQ(splitLength(record, 32), 8u);
+  EXPECT_EQ(splitLength(record, 33), 16u);
+  EXPECT_EQ(splitLength(record, 64), 16u);
+  EXPECT_EQ(splitLength(record, 65), 32u);
+}
+
+TEST(Partition, FullWorkListIsAnError) {
+  Ragged batch;
+  batch.add(10, 10);
+  std::vector<WorkItem> items(4);
+  auto count = buildWorkList({2, 1, 100, 0, 1, 4}, batch.offsets, batch.keys, items);
+  EXPECT_EQ(count.status().code(), ErrorCode::ResourceExhausted);
+}
+
+} // namespace

@@ -1,0 +1,25 @@
+// A small plan that uses every record and opcode of the format and really runs: it keeps token ids
+// in a paged cache, sums each query's visible keys (whole for several queries, split for one), takes
+// sample rows, and scales an input with one of two variants chosen by the number of tokens.
+#pragma once
+
+#include "TestKernels.h"
+#include "runtime/plan/Writer.h"
+
+#include <array>
+
+namespace quire::test {
+
+struct Sample {
+  static constexpr uint32_t maxTokens = 64, maxSequences = 8, maxSamples = 8;
+  static constexpr uint32_t maxContext = 96, pageSize = 4, vocabulary = 1000;
+  static constexpr uint32_t columns = 5, inputStride = 8, variantLimit = 10;
+  static constexpr std::array<float, columns> weight{1.5f, -2, 0.25f, 8, 3};
+  static constexpr plan::PartitionRecord prefill{3, 2, maxTokens, 0, 1, 64};
+  static constexpr plan::PartitionRecord decode{1, 1, 1, 8, 4, maxSequences * 4};
+};
+
+/// `files` adds weights from a file named "model.safetensors" (for tests that never load them).
+PlanWriter samplePlan(bool files);
+
+} // namespace quire::test
