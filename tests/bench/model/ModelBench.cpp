@@ -180,7 +180,7 @@ int main(int argc, char **argv) {
     for (size_t kernel = 0; kernel < seconds.size(); ++kernel)
       if (seconds[kernel] > 0.005 * total)
         std::printf("  %5.1f %%  %s\n", 100 * seconds[kernel] / total,
-                    std::string(plan.text(plan.kernels()[kernel].name)).c_str());
+                    std::string(plan.string(plan.kernels()[kernel].name)).c_str());
   }
   return 0;
 }
