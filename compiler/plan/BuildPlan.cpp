@@ -121,7 +121,12 @@ LogicalResult PlanBuilder::bindArguments() {
     std::string name = nameOf(step.getArgAttrDict(number), "argument", number);
     if (isa<graph::BatchType>(argument.getType()))
       continue;
-    if (isa<graph::CacheType>(argument.getType())) {
+    if (auto cache = dyn_cast<graph::CacheType>(argument.getType())) {
+      auto page = builder.getI64IntegerAttr(cache.getPage());
+      if (auto other = module->getAttr("quire.page_size"); other && other != page)
+        return step.emitError() << "argument " << number << " has pages of " << cache.getPage()
+                                << " tokens, another cache or quire.page_size has " << other;
+      module->setAttr("quire.page_size", page);
       caches[argument] = builder.getStringAttr(name);
       continue;
     }

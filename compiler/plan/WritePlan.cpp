@@ -1,0 +1,226 @@
+// Implements WritePlan.h: the records that are not weights (WriteWeights.h) and not the program
+// (WriteProgram.h).
+#include "compiler/plan/WritePlan.h"
+
+#include "compiler/plan/Estimate.h"
+#include "compiler/plan/WriteProgram.h"
+#include "compiler/plan/WriteWeights.h"
+#include "runtime/plan/Sizes.h"
+
+#include "mlir/IR/AsmState.h"
+
+#include <algorithm>
+#include <map>
+
+using namespace mlir;
+
+namespace quire::compiler {
+namespace {
+
+/// At most so many splits of one sequence's keys; longer sequences get longer splits.
+constexpr uint32_t kMaxSplits = 64;
+
+uint64_t ceilDiv(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
+
+std::string textOf(Attribute attribute) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  attribute.print(stream);
+  return text;
+}
+
+class ModuleWriter {
+public:
+  ModuleWriter(ModuleOp module, const ModelFiles *files, const WriteOptions &options)
+      : module(module), options(options), weights(writer, files) {}
+
+  FailureOr<PlanWriter> run() {
+    auto entries = module.getOps<planir::EntryOp>();
+    if (std::distance(entries.begin(), entries.end()) != 1)
+      return module.emitError("needs one plan.entry to be written, has ")
+             << std::distance(entries.begin(), entries.end());
+    if (failed(info()))
+      return failure();
+    for (Operation &op : module.getOps())
+      if (failed(symbol(op)))
+        return failure();
+    if (failed(writeProgram(*entries.begin(), indices, writer)))
+      return failure();
+    if (failed(images()))
+      return failure();
+    for (const PlanText &text : options.texts)
+      writer.addText(text.name, text.text);
+    writer.info.weightElement = static_cast<uint32_t>(mostBytes());
+    return std::move(writer);
+  }
+
+private:
+  LogicalResult info() {
+    plan::InfoRecord &info = writer.info;
+    auto text = [&](StringRef name) {
+      auto attribute = module->getAttrOfType<StringAttr>(name);
+      return writer.string(attribute ? attribute.getValue().str() : std::string());
+    };
+    info.modelName = text("quire.model");
+    info.modelDirectory = text("quire.directory");
+    info.compiler = writer.string(options.compiler);
+    info.options = writer.string(options.options);
+    info.maxTokens = options.limits.maxTokens;
+    info.maxSequences = options.limits.maxSequences;
+    info.maxSamples = options.limits.maxSamples;
+    if (!module.getOps<planir::PoolOp>().empty()) {
+      auto context = module->getAttrOfType<IntegerAttr>("quire.max_context");
+      auto page = module->getAttrOfType<IntegerAttr>("quire.page_size");
+      if (!context || !page)
+        return module.emitError("has cache pools and needs the attributes quire.max_context and "
+                                "quire.page_size");
+      info.maxContext = static_cast<uint32_t>(context.getInt());
+      info.pageSize = static_cast<uint32_t>(page.getInt());
+    }
+    if (auto stops = module->getAttrOfType<DenseI32ArrayAttr>("quire.stop_tokens"))
+      for (int32_t token : stops.asArrayRef())
+        writer.addStop(token);
+    return success();
+  }
+
+  LogicalResult symbol(Operation &op) {
+    if (auto weight = dyn_cast<planir::WeightOp>(op))
+      return index(indices.weights[weight.getSymName()], weights.add(weight));
+    if (auto table = dyn_cast<planir::RotaryTableOp>(op))
+      return index(indices.weights[table.getSymName()], weights.add(table));
+    if (auto pool = dyn_cast<planir::PoolOp>(op))
+      return index(indices.pools[pool.getSymName()], this->pool(pool));
+    if (auto tensor = dyn_cast<planir::TensorOp>(op))
+      return index(indices.tensors[tensor.getSymName()], this->tensor(tensor));
+    if (auto partition = dyn_cast<planir::PartitionOp>(op))
+      return index(indices.partitions[partition.getSymName()], this->partition(partition));
+    if (auto kernel = dyn_cast<tile::KernelOp>(op))
+      return index(indices.kernels[kernel.getSymName()], this->kernel(kernel));
+    if (isa<planir::EntryOp>(op))
+      return success();
+    return op.emitOpError() << "cannot be written into a plan";
+  }
+
+  static LogicalResult index(uint32_t &slot, FailureOr<uint32_t> added) {
+    if (succeeded(added))
+      slot = *added;
+    return added;
+  }
+
+  FailureOr<uint32_t> pool(planir::PoolOp pool) {
+    auto element = planElementType(pool.getElement());
+    if (!element)
+      return pool.emitOpError() << "has element type " << pool.getElement()
+                                << ", which a plan cannot hold";
+    plan::PoolRecord record{};
+    record.name = writer.string(pool.getName().str());
+    record.element = *element;
+    record.group = static_cast<uint32_t>(pool.getGroup());
+    record.bytesPerPage = pool.getElements() * plan::elementBytes(*element);
+    record.window = static_cast<uint32_t>(pool.getWindow());
+    return writer.add(record);
+  }
+
+  FailureOr<uint32_t> tensor(planir::TensorOp tensor) {
+    auto element = planElementType(tensor.getElement());
+    if (!element)
+      return tensor.emitOpError() << "has element type " << tensor.getElement()
+                                  << ", which a plan cannot hold";
+    plan::TensorRecord record{};
+    record.name = writer.string(tensor.getSymName().str());
+    record.element = *element;
+    record.extent = static_cast<plan::Extent>(tensor.getExtent());
+    record.columns = tensor.getColumns();
+    record.rowStride = tensor.getStride();
+    record.isOutput = tensor.getOutput();
+    if (record.isOutput && tensor.getSymName() == "logits")
+      writer.info.vocabularySize = static_cast<uint32_t>(record.columns);
+    return writer.add(record);
+  }
+
+  /// Items of a work list at the limits of a step: S sequences with q_s >= min queries each and T in
+  /// all make sum ceil(q_s / tile) <= (T + S (tile - 1)) / tile query tiles.
+  FailureOr<uint32_t> partition(planir::PartitionOp op) {
+    tile::PartitionAttr partition = op.getPartition();
+    if (partition.getQueries() < 1 || partition.getMin() < 0 || partition.getMax() < 0)
+      return op.emitOpError() << "has " << partition << ", sizes must not be negative";
+    plan::PartitionRecord record{};
+    record.queryTile = static_cast<uint32_t>(partition.getQueries());
+    record.minQuery = static_cast<uint32_t>(partition.getMin());
+    record.maxQuery =
+        partition.getMax() == 0 ? UINT32_MAX : static_cast<uint32_t>(partition.getMax());
+    record.split = static_cast<uint32_t>(partition.getSplit());
+    record.maxSplits = 1;
+    if (record.split)
+      record.maxSplits = static_cast<uint32_t>(std::clamp<uint64_t>(
+          ceilDiv(writer.info.maxContext, record.split), 1, kMaxSplits));
+    uint64_t tokens = options.limits.maxTokens, tile = record.queryTile;
+    uint64_t sequences = std::min<uint64_t>(options.limits.maxSequences,
+                                            tokens / std::max<uint32_t>(1, record.minQuery));
+    uint64_t tiles = std::min(tokens, (tokens + sequences * (tile - 1)) / tile);
+    tiles = std::min(tiles, sequences * ceilDiv(std::min<uint64_t>(record.maxQuery, tokens), tile));
+    record.capacity = static_cast<uint32_t>(tiles * record.maxSplits);
+    return writer.add(record);
+  }
+
+  FailureOr<uint32_t> kernel(tile::KernelOp kernel) {
+    plan::KernelRecord record{};
+    record.name = writer.string(kernel.getSymName().str());
+    record.source = writer.string(kernel.getSource().value_or("").str());
+    if (auto schedule = kernel.getScheduleAttr())
+      record.schedule = writer.string(textOf(schedule));
+    for (tile::BindAttr bind : kernel.getBinds())
+      ++(bind.getKind() == tile::BindKind::Scalar ? record.scalarCount : record.bufferCount);
+    ItemWork work = estimateItem(kernel);
+    record.flopsPerItem = work.flops;
+    record.bytesPerItem = work.bytes;
+    return writer.add(record);
+  }
+
+  LogicalResult images() {
+    for (const NativeCode &image : options.images) {
+      if (image.entries.size() != writer.kernels().size())
+        return module.emitError("has ") << writer.kernels().size() << " kernels, the native code "
+                                        << image.entries.size() << " entries";
+      writer.addImage(image.target, image.code, image.entries);
+    }
+    return success();
+  }
+
+  /// The element type that most weight bytes have.
+  plan::ElementType mostBytes() const {
+    std::map<plan::ElementType, uint64_t> bytes;
+    for (const plan::WeightRecord &weight : writer.weights())
+      bytes[weight.element] += weight.bytes;
+    auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto &a, const auto &b) {
+      return a.second < b.second;
+    });
+    return most == bytes.end() ? plan::ElementType::F32 : most->first;
+  }
+
+  ModuleOp module;
+  const WriteOptions &options;
+  PlanWriter writer;
+  WeightWriter weights;
+  PlanIndices indices;
+};
+
+} // namespace
+
+FailureOr<PlanWriter> makePlan(ModuleOp module, const ModelFiles *files,
+                               const WriteOptions &options) {
+  return ModuleWriter(module, files, options).run();
+}
+
+LogicalResult writePlan(ModuleOp module, const ModelFiles *files, const WriteOptions &options,
+                        const std::string &path) {
+  FailureOr<PlanWriter> writer = makePlan(module, files, options);
+  if (failed(writer))
+    return failure();
+  Status status = writer->write(path);
+  if (!status.isOk())
+    return module.emitError() << status.message();
+  return success();
+}
+
+} // namespace quire::compiler
