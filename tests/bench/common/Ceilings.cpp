@@ -76,8 +76,10 @@ __attribute__((target("avx512f"))) void multiplyAddWide() {
   for (auto &sum : sums)
     sum = _mm512_set1_ps(1.0f);
   for (long round = 0; round < kRounds; ++round)
-    for (auto &sum : sums)
+    for (auto &sum : sums) {
       sum = _mm512_fmadd_ps(sum, factor, term);
+      asm volatile("" : "+v"(sum)); // every step is really taken
+    }
   for (auto &sum : sums)
     sink = _mm512_reduce_add_ps(sum);
 }
@@ -87,8 +89,10 @@ __attribute__((target("avx2,fma"))) void multiplyAddNarrow() {
   for (auto &sum : sums)
     sum = _mm256_set1_ps(1.0f);
   for (long round = 0; round < kRounds; ++round)
-    for (auto &sum : sums)
+    for (auto &sum : sums) {
       sum = _mm256_fmadd_ps(sum, factor, term);
+      asm volatile("" : "+x"(sum));
+    }
   for (auto &sum : sums)
     sink = _mm_cvtss_f32(_mm256_castps256_ps128(sum));
 }
