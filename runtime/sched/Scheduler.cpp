@@ -20,16 +20,15 @@ Status Scheduler::add(RequestId request, int32_t promptTokens, int32_t maxNewTok
   std::string sum = std::to_string(promptTokens) + " prompt tokens and up to " +
                     std::to_string(maxNewTokens) + " new ones";
   if (limit > bounds.maxContext)
-    return Status::error(ErrorCode::OutOfRange,
-                         sum + " do not fit into the context of " +
-                         std::to_string(bounds.maxContext) + " tokens");
+    return Status::error(ErrorCode::OutOfRange, sum + " do not fit into the context of " +
+                                                    std::to_string(bounds.maxContext) + " tokens");
   int32_t pages = pagesFor(limit, bounds.pageSize);
   if (pages > bounds.pageCount)
     return Status::error(ErrorCode::ResourceExhausted,
                          sum + " need " + std::to_string(pages) + " cache pages of " +
-                         std::to_string(bounds.pageSize) + " tokens, but there are " +
-                         std::to_string(bounds.pageCount) +
-                         "; ask for fewer new tokens or give the cache more pages");
+                             std::to_string(bounds.pageSize) + " tokens, but there are " +
+                             std::to_string(bounds.pageCount) +
+                             "; ask for fewer new tokens or give the cache more pages");
   if (request >= static_cast<RequestId>(entries.size()))
     entries.resize(request + 1);
   entries[request] = {promptTokens, 0, static_cast<int32_t>(limit), 0};
@@ -65,8 +64,7 @@ void Scheduler::grantRunning(bool decodes) {
     }
     if (tokens == 0)
       continue;
-    int32_t pages =
-        std::max(entry.pages, pagesFor(entry.computed + tokens, bounds.pageSize));
+    int32_t pages = std::max(entry.pages, pagesFor(entry.computed + tokens, bounds.pageSize));
     freeLeft -= pages - entry.pages;
     budget -= tokens;
     grants[i] = {tokens, pages};

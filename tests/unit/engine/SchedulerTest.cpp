@@ -1,7 +1,7 @@
 // The scheduler as logic: a simulated engine carries out its plans with a real page pool and checks
 // every plan against its own bookkeeping of what each request needs.
-#include "runtime/kv/BlockTable.h"
 #include "runtime/sched/Scheduler.h"
+#include "runtime/kv/BlockTable.h"
 #include "tests/unit/engine/RandomSeed.h"
 
 #include <gtest/gtest.h>

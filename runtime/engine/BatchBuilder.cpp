@@ -1,0 +1,58 @@
+// Implementation of BatchBuilder.
+#include "runtime/engine/BatchBuilder.h"
+
+namespace quire {
+
+BatchBuilder::BatchBuilder(const StepLimits &limits) {
+  tokenIds.reserve(limits.maxTokens);
+  positions.reserve(limits.maxTokens);
+  slots.reserve(limits.maxTokens);
+  queryOffsets.reserve(limits.maxSequences + 1);
+  keyLengths.reserve(limits.maxSequences);
+  sampleRows.reserve(limits.maxSamples);
+  blockTable.reserve(size_t(limits.maxSequences) * pagesFor(limits.maxContext, limits.pageSize));
+}
+
+void BatchBuilder::begin(int32_t maxPages) {
+  tableColumns = maxPages;
+  tokenIds.clear();
+  positions.clear();
+  slots.clear();
+  keyLengths.clear();
+  blockTable.clear();
+  sampleRows.clear();
+  queryOffsets.assign(1, 0);
+}
+
+void BatchBuilder::add(const StepItem &item, std::span<const int32_t> tokens,
+                       const BlockTable &table) {
+  int32_t end = item.firstToken + item.tokenCount;
+  for (int32_t position = item.firstToken; position < end; ++position) {
+    tokenIds.push_back(tokens[position]);
+    positions.push_back(position);
+    slots.push_back(table.slot(position));
+  }
+  queryOffsets.push_back(static_cast<int32_t>(tokenIds.size()));
+  keyLengths.push_back(end);
+  std::span<const PageId> pages = table.pages();
+  blockTable.insert(blockTable.end(), pages.begin(), pages.end());
+  blockTable.resize(keyLengths.size() * tableColumns, 0);
+  if (item.sample)
+    sampleRows.push_back(static_cast<int32_t>(tokenIds.size()) - 1);
+}
+
+StepBatch BatchBuilder::batch() const {
+  StepBatch batch;
+  batch.tokens = static_cast<uint32_t>(tokenIds.size());
+  batch.tokenIds = tokenIds;
+  batch.positions = positions;
+  batch.slots = slots;
+  batch.queryOffsets = queryOffsets;
+  batch.keyLengths = keyLengths;
+  batch.blockTable = blockTable;
+  batch.maxPages = static_cast<uint32_t>(tableColumns);
+  batch.sampleRows = sampleRows;
+  return batch;
+}
+
+} // namespace quire

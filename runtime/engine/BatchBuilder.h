@@ -1,0 +1,34 @@
+// BatchBuilder: turns a step plan into the arrays that a step reads (StepBatch). Its memory is
+// reserved at creation for the largest step; building allocates nothing.
+#pragma once
+
+#include "runtime/engine/StepRunner.h"
+#include "runtime/kv/BlockTable.h"
+#include "runtime/sched/StepPlan.h"
+
+#include <span>
+#include <vector>
+
+namespace quire {
+
+class BatchBuilder {
+public:
+  explicit BatchBuilder(const StepLimits &limits);
+
+  /// Starts a new batch whose sequences hold `maxPages` pages at most.
+  void begin(int32_t maxPages);
+
+  /// One more sequence: `tokens` are all its known tokens, `table` has grown for this item.
+  void add(const StepItem &item, std::span<const int32_t> tokens, const BlockTable &table);
+
+  /// The batch so far. Sample row i belongs to the i-th added item that samples. The arrays are
+  /// the builder's, valid until the next begin().
+  StepBatch batch() const;
+
+private:
+  std::vector<int32_t> tokenIds, positions, slots;
+  std::vector<int32_t> queryOffsets, keyLengths, blockTable, sampleRows;
+  int32_t tableColumns = 0;
+};
+
+} // namespace quire

@@ -1,0 +1,66 @@
+// Request: what a caller asks the engine for, what it hears while the text grows, and the figures
+// it gets at the end.
+#pragma once
+
+#include "runtime/engine/Sampler.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quire {
+
+/// Names a request from submit() on; never used twice by one engine.
+using RequestHandle = uint64_t;
+
+enum class FinishReason {
+  None,       ///< not finished
+  StopToken,  ///< the model ended the text
+  StopString, ///< a stop string appeared; neither it nor anything after it is in the text
+  Length,     ///< maxNewTokens or the context is used up
+  Cancelled,
+  Failed, ///< the step failed, and Engine::step returned why; or a token cannot become text
+};
+
+/// "stop_token", "stop_string", "length", "cancelled", "failed"; "none" while running.
+const char *finishReasonName(FinishReason reason);
+
+/// Seconds count from submit().
+struct RequestStatistics {
+  int32_t promptTokens = 0;
+  int32_t newTokens = 0; ///< sampled, including one that ended the text
+  int32_t preemptions = 0;
+  double secondsToStart = 0;      ///< until its first step began
+  double secondsToFirstToken = 0; ///< until the first token was sampled; 0 if there is none
+  double secondsTotal = 0;
+
+  /// New tokens a second after the first one; 0 with fewer than two.
+  double tokensPerSecond() const {
+    double seconds = secondsTotal - secondsToFirstToken;
+    return newTokens > 1 && seconds > 0 ? (newTokens - 1) / seconds : 0;
+  }
+};
+
+/// One piece of news of a request. Views are valid during the call only.
+struct RequestUpdate {
+  RequestHandle handle;
+  std::string_view text; ///< valid UTF-8 that became certain; may be empty
+  int32_t token;         ///< the sampled token, -1 if this update brings none
+  FinishReason finish;   ///< other than None: the last update of the request
+  const RequestStatistics &statistics;
+};
+
+struct Request {
+  std::vector<int32_t> prompt; ///< at least one token
+  SamplingParams sampling;
+  int32_t maxNewTokens = 0;             ///< 0: until the context is full
+  std::vector<std::string> stopStrings; ///< need a tokenizer
+  bool ignoreStopTokens = false;        ///< go on after the model's own end of text
+  /// Called from Engine::step for each new token and once at the end. It may submit and cancel
+  /// requests, but must not step the engine.
+  std::function<void(const RequestUpdate &)> onUpdate;
+};
+
+} // namespace quire

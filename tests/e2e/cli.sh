@@ -1,0 +1,145 @@
+#!/bin/sh
+# The command line's promises that need no model: errors are one line on standard error that names
+# the thing, exit codes are the documented ones, nothing is half-written, the program stands alone.
+#
+#   tests/e2e/cli.sh PATH/TO/quire
+set -u
+quire=${1:?usage: cli.sh PATH/TO/quire}
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+export XDG_CACHE_HOME="$scratch/cache"
+unset QUIRE_DEMO
+failures=0
+checks=0
+
+report() {
+  failures=$((failures + 1))
+  echo "FAILED: $1"
+  sed 's/^/    stdout: /' "$scratch/out" | head -5
+  sed 's/^/    stderr: /' "$scratch/err" | head -5
+}
+
+# expect CODE PATTERN ARGUMENT...: exit code, and for errors one line that matches PATTERN.
+expect() {
+  code=$1 pattern=$2
+  shift 2
+  checks=$((checks + 1))
+  "$quire" "$@" >"$scratch/out" 2>"$scratch/err" <"${input:-/dev/null}"
+  got=$?
+  if [ "$got" -ne "$code" ]; then
+    report "quire $*: exit code $got, expected $code"
+  elif [ "$code" -eq 0 ]; then
+    grep -q -- "$pattern" "$scratch/out" || report "quire $*: no '$pattern' on standard output"
+  elif [ "$(wc -l <"$scratch/err")" -ne 1 ]; then
+    report "quire $*: the error is not one line"
+  elif ! grep -q -- "$pattern" "$scratch/err"; then
+    report "quire $*: no '$pattern' in the error"
+  elif [ -s "$scratch/out" ]; then
+    report "quire $*: an error wrote to standard output"
+  fi
+}
+
+# Help and version.
+expect 0 'Examples:' --help
+for command in run inspect tokenize doctor; do
+  expect 0 'Examples:' "$command" --help
+done
+expect 0 '^quire [0-9]' --version
+expect 0 '"plan_format": 1' --version --json
+
+# Usage.
+expect 2 "no command 'bogus'" bogus
+expect 2 "did you mean 'run'" rnu
+expect 2 'not expected: --bogus' run --bogus
+expect 2 'prompt is empty' run -p ''
+expect 2 'not valid UTF-8 at byte 2' run -p "$(printf 'ab\377')"
+expect 2 'temperature' run -p x --temperature -1
+expect 2 'top-p' run -p x --top-p 1.5
+expect 2 'max-tokens' run -p x -n 0
+expect 2 'max-tokens' run -p x -n many
+expect 2 'ID=VALUE' run -p x --logit-bias 5
+expect 2 'not a size' run -p x --cache-memory lots
+expect 2 'excludes' run -p x --file y
+expect 2 'excludes' run - -p x
+expect 2 '--decode' tokenize --decode 7,x
+
+# Prompts from files and from standard input.
+expect 2 'nowhere.txt' run --file "$scratch/nowhere.txt"
+: >"$scratch/empty.txt"
+expect 2 'holds no prompt' run --file "$scratch/empty.txt"
+printf 'good\n\nbad \200\n' >"$scratch/bad.txt"
+expect 2 'bad.txt:3: the prompt is not valid UTF-8 at byte 4' run --file "$scratch/bad.txt"
+echo 'no json' >"$scratch/a.jsonl"
+expect 2 'a.jsonl:1: not a JSON object' run --file "$scratch/a.jsonl"
+echo '{"text": "x"}' >"$scratch/b.jsonl"
+expect 2 'no string "prompt"' run --file "$scratch/b.jsonl"
+echo '{"prompt": "x", "max_tokens": -3}' >"$scratch/c.jsonl"
+expect 2 'cannot use "max_tokens"' run --file "$scratch/c.jsonl"
+echo '{"prompt": "x", "colour": 1}' >"$scratch/d.jsonl"
+expect 2 'cannot use "colour"' run --file "$scratch/d.jsonl"
+expect 2 'standard input: the prompt is empty' run -
+printf '\377' >"$scratch/input"
+input="$scratch/input"
+expect 2 'standard input: the prompt is not valid UTF-8' run -
+input=
+
+# Models and plans.
+expect 3 "no model directory or plan '/nonexistent'" run /nonexistent -p x
+expect 3 "no model directory or plan '/nonexistent'" inspect /nonexistent
+mkdir "$scratch/folder"
+expect 3 'has no config.json' run "$scratch/folder" -p x
+echo 'not a plan' >"$scratch/text.plan"
+expect 3 'text.plan' run "$scratch/text.plan" -p x
+expect 3 'text.plan' inspect "$scratch/text.plan"
+: >"$scratch/nothing.plan"
+expect 3 'nothing.plan' inspect "$scratch/nothing.plan"
+expect 2 'fixed in it' run "$scratch/text.plan" -p x --context 64
+export QUIRE_DEMO="$scratch/folder"
+expect 3 'demo model is not there' run -p x
+expect 3 'demo model is not there' tokenize --text x
+unset QUIRE_DEMO
+
+# Without the compiler beside it, `quire` says how to get it.
+mkdir "$scratch/alone"
+cp "$quire" "$scratch/alone/quire"
+saved=$quire
+quire="$scratch/alone/quire"
+PATH_WITH=$PATH
+PATH=/usr/bin:/bin
+expect 6 'quire-compile is not there' compile "$scratch/folder"
+PATH=$PATH_WITH
+quire=$saved
+
+# A cache folder that others may write is refused: plans are native code.
+mkdir -p "$scratch/model" "$XDG_CACHE_HOME/quire"
+chmod 777 "$XDG_CACHE_HOME/quire"
+echo '{}' >"$scratch/model/config.json"
+if [ -x "$(dirname "$quire")/quire-compile" ]; then
+  expect 1 'only you can write' run "$scratch/model" -p x
+fi
+rm -rf "$XDG_CACHE_HOME"
+
+# Unwritable output is an error, and a closed pipe ends quietly.
+checks=$((checks + 1))
+"$quire" --version >/dev/full 2>"$scratch/err"
+[ $? -eq 1 ] && grep -q 'cannot write to standard output' "$scratch/err" ||
+  { : >"$scratch/out"; report "--version to a full device"; }
+
+# No colour where there is no terminal.
+checks=$((checks + 1))
+"$quire" bogus 2>"$scratch/err" >"$scratch/out"
+grep -q "$(printf '\033')" "$scratch/err" && report "colour without a terminal"
+
+# The program stands alone: only the C library's own shared objects, at most 30 MB.
+if command -v readelf >/dev/null && ! nm "$quire" 2>/dev/null | grep -q __asan_init; then
+  checks=$((checks + 1))
+  readelf -d "$quire" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+    grep -v -E '^(libc|libm|ld-linux-x86-64)\.so' >"$scratch/out"
+  : >"$scratch/err"
+  [ -s "$scratch/out" ] && report "quire needs shared libraries of its own"
+  checks=$((checks + 1))
+  [ "$(stat -c %s "$quire")" -le 30000000 ] || report "quire is larger than 30 MB"
+fi
+
+echo "$checks checks, $failures failed"
+[ "$failures" -eq 0 ]

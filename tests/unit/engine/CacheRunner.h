@@ -1,0 +1,105 @@
+// CacheRunner: a step runner for tests whose logits are a pure function of what its paged cache
+// holds: it stores each token at its slot and reads the sequence back through the block table. A
+// wrong id, position, slot, offset, key length or block table therefore changes the text. It also
+// refuses a batch that breaks the rules of StepBatch.h.
+#pragma once
+
+#include "runtime/engine/StepRunner.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace quire::testing {
+
+/// The whole model: logits after a sequence of tokens.
+inline std::vector<float> modelLogits(std::span<const int32_t> tokens, int32_t vocabularySize) {
+  uint64_t state = 0x9e3779b97f4a7c15ull;
+  for (size_t i = 0; i < tokens.size(); ++i)
+    state =
+        (state ^ (uint64_t(tokens[i]) + 1) * 0x100000001b3ull ^ (i << 40)) * 0xbf58476d1ce4e5b9ull;
+  std::vector<float> logits;
+  for (int32_t token = 0; token < vocabularySize; ++token) {
+    uint64_t mixed = (state ^ uint64_t(token)) * 0x94d049bb133111ebull;
+    logits.push_back(float((mixed >> 40) & 0xffff) / 8192.0f);
+  }
+  return logits;
+}
+
+class CacheRunner : public StepRunner {
+public:
+  explicit CacheRunner(const StepLimits &limits)
+      : bounds(limits), cache(size_t(limits.pageSize) * limits.pageCount, {-7, -7}),
+        results(limits.maxSamples) {}
+
+  const StepLimits &limits() const override { return bounds; }
+
+  Status run(const StepBatch &batch) override {
+    ++steps;
+    if (failAt == steps)
+      return Status::error(ErrorCode::Internal, "the runner failed as asked");
+    int32_t sequences = static_cast<int32_t>(batch.keyLengths.size());
+    if (batch.tokens == 0 || batch.tokens > uint32_t(bounds.maxTokens))
+      return broken("tokens");
+    if (batch.tokenIds.size() != batch.tokens || batch.positions.size() != batch.tokens ||
+        batch.slots.size() != batch.tokens)
+      return broken("array sizes");
+    if (sequences == 0 || sequences > bounds.maxSequences ||
+        batch.queryOffsets.size() != size_t(sequences) + 1 || batch.queryOffsets[0] != 0 ||
+        batch.queryOffsets[sequences] != int32_t(batch.tokens))
+      return broken("query offsets");
+    if (batch.blockTable.size() != size_t(sequences) * batch.maxPages)
+      return broken("block table size");
+    if (batch.sampleRows.size() > size_t(bounds.maxSamples))
+      return broken("samples");
+    std::set<int32_t> slots;
+    for (int32_t s = 0; s < sequences; ++s) {
+      int32_t begin = batch.queryOffsets[s], end = batch.queryOffsets[s + 1];
+      if (begin >= end || batch.positions[end - 1] + 1 != batch.keyLengths[s])
+        return broken("key lengths");
+      for (int32_t row = begin; row < end; ++row) {
+        if (batch.positions[row] != batch.positions[begin] + row - begin)
+          return broken("positions");
+        if (batch.slots[row] < 0 || size_t(batch.slots[row]) >= cache.size() ||
+            !slots.insert(batch.slots[row]).second)
+          return broken("slots");
+        cache[batch.slots[row]] = {batch.tokenIds[row], batch.positions[row]};
+      }
+    }
+    size_t sample = 0;
+    for (int32_t row : batch.sampleRows) {
+      int32_t s = 0;
+      while (batch.queryOffsets[s + 1] <= row)
+        ++s;
+      std::vector<int32_t> tokens;
+      for (int32_t position = 0; position <= batch.positions[row]; ++position) {
+        int32_t page = batch.blockTable[size_t(s) * batch.maxPages + position / bounds.pageSize];
+        const Stored &stored =
+            cache.at(size_t(page) * bounds.pageSize + position % bounds.pageSize);
+        tokens.push_back(stored.position == position ? stored.token : -1);
+      }
+      results[sample++] = modelLogits(tokens, bounds.vocabularySize);
+    }
+    return Status::ok();
+  }
+
+  std::span<const float> logits(int32_t sample) const override { return results.at(sample); }
+
+  int64_t steps = 0;
+  int64_t failAt = -1; ///< the step that returns an error
+
+private:
+  struct Stored {
+    int32_t token;
+    int32_t position;
+  };
+  static Status broken(const char *what) {
+    return Status::error(ErrorCode::InvalidArgument, std::string("broken batch: ") + what);
+  }
+
+  StepLimits bounds;
+  std::vector<Stored> cache;
+  std::vector<std::vector<float>> results;
+};
+
+} // namespace quire::testing
