@@ -47,10 +47,10 @@ template <typename OpT> struct LookAtShapeSource : OpRewritePattern<OpT> {
   LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
     OpOperand &operand = shapeOperand(op);
     Value source = shapeSource(operand.get());
+    while (source && isa<PositionOp>(op) && !isFloat(source)) // A position looks at float scores.
+      source = shapeSource(source);
     if (!source)
       return rewriter.notifyMatchFailure(op, "the shape operand made its own shape");
-    if (isa<PositionOp>(op) && !isFloat(source))
-      return rewriter.notifyMatchFailure(op, "a position looks at float scores");
     rewriter.modifyOpInPlace(op, [&] { operand.set(source); });
     return success();
   }
