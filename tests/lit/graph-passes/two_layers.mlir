@@ -1,3 +1,35 @@
+// RUN: quire-opt %s --quire-graph-pipeline | FileCheck %s
+// RUN: quire-opt %s --quire-graph-pipeline --remarks-filter=".*" --remark-policy=all -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// A whole model in the decomposed form, through stage A: eight dispatches for a layer.
+
+// REMARK-DAG: merged | Category:quire-fuse-linears | Remark="3 linears, 128 columns"
+// REMARK-DAG: fused | Category:quire-fuse-attention | Remark="8 ops, 1 mask conditions"
+// REMARK-DAG: formed | Category:quire-form-dispatches | Remark="linear_gate: 8 ops, 3 inputs, 1 results"
+
+// CHECK-LABEL: func.func @step
+// CHECK-COUNT-16: graph.weight
+// CHECK-NOT: graph.weight
+// CHECK: quire.kernel_name = "embed_norm"
+// CHECK: quire.kernel_name = "linear"
+// CHECK: quire.kernel_name = "rotate_append"
+// CHECK: quire.kernel_name = "attention"
+// CHECK: quire.kernel_name = "linear_add"
+// CHECK: quire.kernel_name = "norm"
+// CHECK: quire.kernel_name = "linear_gate"
+// CHECK: quire.kernel_name = "linear_add"
+// CHECK: quire.kernel_name = "norm"
+// CHECK: quire.kernel_name = "linear"
+// CHECK: quire.kernel_name = "rotate_append"
+// CHECK: quire.kernel_name = "attention"
+// CHECK: quire.kernel_name = "linear_add"
+// CHECK: quire.kernel_name = "norm"
+// CHECK: quire.kernel_name = "linear_gate"
+// CHECK: quire.kernel_name = "linear_add"
+// CHECK: quire.kernel_name = "take_norm"
+// CHECK: quire.kernel_name = "linear"
+// CHECK-NOT: graph.dispatch
+// CHECK-NOT: graph.{{scores|softmax|mix|position}}
+
 !cache = !graph.cache<page = 32, element = bf16, window = 0, components = [<"k", heads = 2, dim = 16>, <"v", heads = 2, dim = 16>]>
 module attributes {quire.model = "two_layers", quire.max_context = 256 : i64} {
   func.func @step(%ids: tensor<?xi32> {quire.name = "tokens"}, %batch: !graph.batch,
