@@ -1,7 +1,9 @@
 // Registration of dialects and passes for the tools.
 #include "compiler/Registration.h"
 
+#include "compiler/cpu/Passes.h"
 #include "compiler/graph/Passes.h"
+#include "compiler/tile/Passes.h"
 #include "compiler/plan/Passes.h"
 #include "dialect/Graph/Graph.h"
 #include "dialect/Plan/Plan.h"
@@ -39,6 +41,7 @@ void quire::registerAllDialects(DialectRegistry &registry) {
   registerGraphLevel(registry);
   registerTileLevel(registry);
   registerPlanLevel(registry);
+  compiler::registerCpuDialects(registry);
 }
 
 void quire::registerAllPasses() {
@@ -46,6 +49,8 @@ void quire::registerAllPasses() {
   registerCSEPass();
   registerSymbolDCEPass();
   graph::registerGraphPasses();
+  compiler::registerCpuPasses();
+  tile::registerTilePasses();
   registerQuirePlanPasses();
   registerPlanPipeline();
 }
