@@ -4,7 +4,7 @@
 
 // REMARK-DAG: merged | Category:quire-fuse-linears | Remark="3 linears, 128 columns"
 // REMARK-DAG: fused | Category:quire-fuse-attention | Remark="8 ops, 1 mask conditions"
-// REMARK-DAG: formed | Category:quire-form-dispatches | Remark="linear_gate: 8 ops, 3 inputs, 1 results"
+// REMARK-DAG: formed | Category:quire-form-dispatches | Remark="linear_gate: 7 ops, 3 inputs, 1 results"
 
 // CHECK-LABEL: func.func @step
 // CHECK-COUNT-16: graph.weight
