@@ -107,7 +107,8 @@ Result<Sections> validateContainer(std::span<const uint8_t> file) {
   if (!fits(sizeof(Header), tableBytes, file.size()))
     return corrupt("the plan's section table goes beyond the end of the file");
   std::vector<SectionRecord> table(header.sectionCount);
-  std::memcpy(table.data(), file.data() + sizeof(Header), tableBytes);
+  if (tableBytes)
+    std::memcpy(table.data(), file.data() + sizeof(Header), tableBytes);
 
   Sections sections;
   std::array<bool, static_cast<size_t>(SectionKind::Count)> seen{};

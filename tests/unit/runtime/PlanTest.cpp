@@ -74,6 +74,7 @@ const Violation kViolations[] = {
     {"oldVersion", [](Editable &p) { p.header().version = 0; }, "old format version"},
     {"fileBytes", [](Editable &p) { ++p.header().fileBytes; }, "cut short"},
     {"sectionCount", [](Editable &p) { p.header().sectionCount = 17; }, "17 sections"},
+    {"noSections", [](Editable &p) { p.header().sectionCount = 0; }, "has 0 records instead of one"},
     {"unknownSection",
      [](Editable &p) { p.section(SectionKind::Stops).kind = static_cast<SectionKind>(77); },
      "unknown kind 77"},
