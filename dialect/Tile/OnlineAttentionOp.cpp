@@ -26,6 +26,16 @@ Value advance(OpBuilder &builder, Location loc, Value base, OpFoldResult offset)
                                             {OpFoldResult(base), offset}));
 }
 
+/// True if `size` keys from `offset` are all keys, so that neither keys nor values need a slice.
+bool coversKeys(Value key, OpFoldResult offset, OpFoldResult size) {
+  if (!isZeroInteger(offset))
+    return false;
+  if (std::optional<int64_t> constant = getConstantIntValue(size))
+    return *constant == cast<RankedTensorType>(key.getType()).getShape()[1];
+  auto dim = cast<Value>(size).getDefiningOp<tensor::DimOp>();
+  return dim && dim.getSource() == key && dim.getConstantIndex() == 1;
+}
+
 } // namespace
 
 LogicalResult OnlineAttentionOp::verify() {
@@ -90,8 +100,11 @@ OnlineAttentionOp::getTiledImplementation(OpBuilder &builder, ArrayRef<OpFoldRes
   };
   Value query = sliceOf(builder, loc, getQuery(), {m, g, zero},
                         {sizes[0], sizes[1], size(getQuery(), 2)});
-  Value key = sliceOf(builder, loc, getKey(), {zero, n}, {size(getKey(), 0), sizes[2]});
-  Value value = sliceOf(builder, loc, getValue(), {n, zero}, {sizes[2], size(getValue(), 1)});
+  Value key = getKey(), value = getValue();
+  if (!coversKeys(getKey(), n, sizes[2])) {
+    key = sliceOf(builder, loc, getKey(), {zero, n}, {size(getKey(), 0), sizes[2]});
+    value = sliceOf(builder, loc, getValue(), {n, zero}, {sizes[2], size(getValue(), 1)});
+  }
   Value acc =
       sliceOf(builder, loc, getAcc(), {m, g, zero}, {sizes[0], sizes[1], size(getAcc(), 2)});
   Value max = sliceOf(builder, loc, getMax(), {m, g}, {sizes[0], sizes[1]});
@@ -105,7 +118,8 @@ OnlineAttentionOp::getTiledImplementation(OpBuilder &builder, ArrayRef<OpFoldRes
   getMask().cloneInto(&tiled.getMask(), mapping);
   SmallVector<Operation *> slices;
   for (Value slice : {query, key, value, acc, max, sum})
-    slices.push_back(slice.getDefiningOp());
+    if (auto op = slice.getDefiningOp<tensor::ExtractSliceOp>())
+      slices.push_back(op);
   return TilingResult{{tiled}, llvm::to_vector_of<Value>(tiled->getResults()), slices};
 }
 
@@ -121,4 +135,19 @@ LogicalResult OnlineAttentionOp::getResultTilePosition(OpBuilder &builder, unsig
     resultSizes.push_back(tensor::getMixedSize(builder, getLoc(), getAcc(), 2));
   }
   return success();
+}
+
+FailureOr<TilingResult> OnlineAttentionOp::generateResultTileValue(OpBuilder &builder,
+                                                                   unsigned resultNumber,
+                                                                   ArrayRef<OpFoldResult> offsets,
+                                                                   ArrayRef<OpFoldResult> sizes) {
+  SmallVector<Range> domain = getIterationDomain(builder);
+  SmallVector<OpFoldResult> tileOffsets(offsets.take_front(2)), tileSizes(sizes.take_front(2));
+  tileOffsets.push_back(domain[2].offset);
+  tileSizes.push_back(domain[2].size);
+  FailureOr<TilingResult> tiled = getTiledImplementation(builder, tileOffsets, tileSizes);
+  if (failed(tiled))
+    return failure();
+  tiled->tiledValues = {tiled->tiledValues[resultNumber]};
+  return tiled;
 }

@@ -76,7 +76,7 @@ FailureOr<TilingResult> StoreOp::getTiledImplementation(OpBuilder &builder,
             builder, loc, AffineMap::get(2, 0, sum),
             {OpFoldResult(positions[leading + dimension]), offset}));
   Value rows = getRows();
-  if (rows) {
+  if (rows && !isZeroInteger(offsets[0])) {
     // Rows of this tile that are still inside: max(rows - offset, 0).
     Value offset = getValueOrCreateConstantIndexOp(builder, loc, offsets[0]);
     Value zero = arith::ConstantIndexOp::create(builder, loc, 0);

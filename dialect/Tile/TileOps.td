@@ -16,7 +16,7 @@ class Tile_PureOp<string mnemonic, list<Trait> traits = []>
 
 // --- Kernels and calls -------------------------------------------------------------------------
 
-def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, SingleBlock, Symbol,
+def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, SingleBlock, Symbol, AutomaticAllocationScope,
                                        DeclareOpInterfaceMethods<OpAsmOpInterface, []>]> {
   let summary = "one kernel: a body that every work item runs";
   let description = [{
@@ -108,24 +108,47 @@ def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>, AttrSizedOperand
   let hasVerifier = 1;
 }
 
+def Tile_GatherOp : Tile_PureOp<"gather", [
+    DeclareOpInterfaceMethods<TilingInterface, ["getLoopIteratorTypes", "getIterationDomain",
+      "getTiledImplementation", "getResultTilePosition", "generateResultTileValue"]>]> {
+  let summary = "rows of a buffer, chosen by index";
+  let description = [{
+    Row m of the result is row `indices[m]` of the buffer, its trailing dimensions starting at
+    `offsets`. With `panels` the buffer holds a matrix as [panels, columns, rows of a panel], and row i
+    is `[i / size, :, i % size]`.
+    ```mlir
+    %r = tile.gather %table[%ids][%c0] : memref<256x16xf32>, tensor<?xi32> -> tensor<?x8xf32>
+    %e = tile.gather panels %w[%ids][%c0] : memref<4x64x32xbf16>, tensor<?xi32> -> tensor<?x64xbf16>
+    ```
+  }];
+  let arguments = (ins AnyMemRef:$buffer, 1DTensorOf<[I32]>:$indices, Variadic<Index>:$offsets,
+                       UnitAttr:$panels);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    (`panels` $panels^)? $buffer `[` $indices `]` `[` $offsets `]` attr-dict `:` type($buffer) `,`
+        type($indices) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 // --- Pages -------------------------------------------------------------------------------------
 
 def Tile_PageViewOp : Tile_PureOp<"page_view"> {
   let summary = "one head of one sequence's cache as if it were dense";
   let description = [{
     The pool is `[pages, heads, a, b]`; dimension `tokens` of the result (0 or 1) runs over key positions
-    `0 .. length`, the other is the head dimension. `first` is the sequence's first entry in the
+    `begin .. end`, the other is the head dimension. `first` is the sequence's first entry in the
     block table. A view moves nothing; only slices of it are loaded.
     ```mlir
-    %k = tile.page_view %pool, %table[%first] head %h length %n tokens 1
+    %k = tile.page_view %pool, %table[%first] head %h keys %begin to %end tokens 1
         : memref<?x2x64x32xbf16>, memref<?xi32> -> tensor<64x?xbf16>
     ```
   }];
   let arguments = (ins AnyMemRef:$pool, MemRefRankOf<[I32], [1]>:$table, Index:$first, Index:$head,
-                       Index:$length, I64Attr:$tokens);
+                       Index:$begin, Index:$end, I64Attr:$tokens);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $pool `,` $table `[` $first `]` `head` $head `length` $length `tokens` $tokens attr-dict `:`
+    $pool `,` $table `[` $first `]` `head` $head `keys` $begin `to` $end `tokens` $tokens attr-dict `:`
         type($pool) `,` type($table) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -169,13 +192,13 @@ def Tile_OnlineAttentionOp : Tile_PureOp<"online_attention", [
     IsolatedFromAbove, DestinationStyleOpInterface, AllTypesMatch<["acc", "accResult"]>,
     AllTypesMatch<["max", "maxResult"]>, AllTypesMatch<["sum", "sumResult"]>,
     DeclareOpInterfaceMethods<TilingInterface, ["getLoopIteratorTypes", "getIterationDomain",
-      "getTiledImplementation", "getResultTilePosition"]>]> {
+      "getTiledImplementation", "getResultTilePosition", "generateResultTileValue"]>]> {
   let summary = "attention over some keys as a reduction with running maximum and sum";
   let description = [{
     For M query tokens with G heads each, keys n = 0 .. N:
-      s[m,g,n] = score(sum_d query[m,g,d] key[d,n], queryPosition + m, keyPosition + n, head + g)
+      s[m,g,n] = log2(e) score(sum_d query[m,g,d] key[d,n], queryPosition + m, keyPosition + n, head + g)
       where mask(...) holds and keyPosition + n < keyEnd, else -inf
-      max' = max(max, max_n s),  a = exp(max - max'),  p = exp(s - max')
+      max' = max(max, max_n s),  a = exp2(max - max'),  p = exp2(s - max')
       sum' = a sum + sum_n p,  acc' = a acc + p value[n,:]
     (Milakov and Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135.) The reduction is associative:
     partial results merge by the same rescaling. `full` promises that mask and keyEnd hold everywhere.

@@ -1,0 +1,114 @@
+// Legal schedules and defaults.
+#include "compiler/schedule/ScheduleSpace.h"
+
+#include <algorithm>
+
+namespace quire::schedule {
+namespace {
+
+constexpr int64_t kPanel = 32;      ///< rows of a weight panel, the padding of token rows
+constexpr int64_t kMaxQueries = 32; ///< rows that a structured attention kernel holds
+
+std::string message(std::string_view name, int64_t value, std::string_view rule, int64_t limit) {
+  std::string text(name);
+  text.append(" = ").append(std::to_string(value)).append(" ").append(rule);
+  return text.append(" ").append(std::to_string(limit));
+}
+
+/// The largest of 8, 4, 2, 1 that divides `size`.
+int64_t step(int64_t size) {
+  int64_t result = 8;
+  while (size % result)
+    result /= 2;
+  return result;
+}
+
+} // namespace
+
+std::vector<Choice> defaultChoices(const KernelShape &shape) {
+  std::vector<Choice> choices;
+  if (shape.family == "linear") {
+    for (int64_t rows : {1, 8, 32}) {
+      Choice choice;
+      choice.limit = rows == 32 ? 0 : rows;
+      choice.rows = rows;
+      choice.registers = {std::min<int64_t>(rows, 8), kPanel,
+                          rows == 1 ? step(shape.columns) : std::min<int64_t>(step(shape.columns), 4)};
+      choices.push_back(choice);
+    }
+  } else if (shape.family == "attention") {
+    for (int64_t queries : {1, 8}) {
+      Choice choice;
+      choice.queries = queries;
+      choice.minimum = queries == 1 ? 1 : 2;
+      choice.maximum = queries == 1 ? 1 : 0;
+      choice.keys = std::min<int64_t>(shape.page, 32);
+      choice.registers = {std::min<int64_t>(queries * shape.group, 8), choice.keys,
+                          std::min<int64_t>(step(shape.headDim), 4)};
+      choices.push_back(choice);
+    }
+  } else {
+    choices.push_back(Choice());
+  }
+  return choices;
+}
+
+std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice) {
+  bool isLinear = shape.family == "linear", isAttention = shape.family == "attention";
+  if (choice.rows < 1 || kPanel % choice.rows)
+    return message("rows", choice.rows, "must divide", kPanel);
+  if (shape.singleRow && choice.rows != 1)
+    return message("rows", choice.rows, "must be", 1) + ": the kernel finds rows by index";
+  if (isLinear && (choice.panels < 1 || shape.panels % choice.panels))
+    return message("panels", choice.panels, "must divide", shape.panels);
+  if (isAttention) {
+    if (choice.queries < 1 || choice.queries > kMaxQueries)
+      return message("queries", choice.queries, "must be at most", kMaxQueries);
+    if (choice.keys < 1 || shape.page % choice.keys)
+      return message("keys", choice.keys, "must divide the page of", shape.page);
+    if (choice.split < 0 || choice.split % shape.page)
+      return message("split", choice.split, "must be a multiple of the page of", shape.page);
+    if (choice.minimum < 1 || (choice.maximum && choice.maximum < choice.minimum))
+      return message("min", choice.minimum, "must be positive and at most max =", choice.maximum);
+  }
+  if (!isLinear && !isAttention)
+    return std::nullopt;
+  auto [m, n, k] = choice.registers;
+  if (m < 1 || n < 1 || k < 1)
+    return "registers must be three positive sizes [m, n, k]";
+  if (isLinear && choice.rows % m)
+    return message("registers: m", m, "must divide rows =", choice.rows);
+  if (isLinear && kPanel % n)
+    return message("registers: n", n, "must divide the panel of", kPanel);
+  if (isLinear && shape.columns % k)
+    return message("registers: k", k, "must divide the columns", shape.columns);
+  return std::nullopt;
+}
+
+std::optional<std::string> whyIncomplete(const KernelShape &shape,
+                                         const std::vector<Choice> &choices) {
+  if (choices.empty())
+    return "has no choice";
+  if (shape.family == "linear") {
+    for (size_t i = 0; i < choices.size(); ++i)
+      if ((choices[i].limit == 0) != (i + 1 == choices.size()) ||
+          (i > 0 && choices[i].limit && choices[i].limit <= choices[i - 1].limit))
+        return "limits must rise, and end with 0 for any number of rows";
+  } else if (shape.family == "attention") {
+    int64_t next = 1;
+    for (const Choice &choice : choices) {
+      if (choice.minimum != next)
+        return message("min", choice.minimum, "leaves a gap or overlaps, expected", next);
+      if (choice.maximum == 0)
+        return &choice == &choices.back() ? std::nullopt
+                                          : std::optional<std::string>("max = 0 must come last");
+      next = choice.maximum + 1;
+    }
+    return "the last choice must take any number of query tokens (max = 0)";
+  } else if (choices.size() != 1) {
+    return "a row kernel has one choice";
+  }
+  return std::nullopt;
+}
+
+} // namespace quire::schedule

@@ -1,0 +1,48 @@
+// Which schedules a kernel can have, and which it gets when nobody says otherwise. Pure functions over
+// plain data: sizes count rows, panels of 32 weight rows, query tokens and keys.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quire::schedule {
+
+/// What about a kernel limits its schedule.
+struct KernelShape {
+  std::string_view family;   ///< "linear", "attention" or "rows"
+  int64_t panels = 0;        ///< linear: weight panels
+  int64_t columns = 0;       ///< linear: input columns, the length of the reduction
+  int64_t page = 0;          ///< attention: tokens of a cache page
+  int64_t group = 0;         ///< attention: query heads of a cache head
+  int64_t headDim = 0;       ///< attention: columns of a key
+  bool singleRow = false;    ///< rows: reads or writes rows by index, so one row at a time
+};
+
+/// One schedule. A kernel with several has a variant for each.
+struct Choice {
+  int64_t limit = 0;   ///< linear: serves steps of at most so many rows, 0 any
+  int64_t minimum = 1; ///< attention: serves sequences with minimum <= query tokens <= maximum,
+  int64_t maximum = 0; ///< 0 any
+  int64_t rows = 1;
+  int64_t panels = 1;
+  int64_t queries = 1;
+  int64_t keys = 0;
+  int64_t split = 0;
+  std::array<int64_t, 3> registers{0, 0, 0}; ///< [m, n, k]; all 0 in row kernels
+};
+
+/// Linears: 1, 8 and 32 rows. Attention: single query tokens, and tiles of 8. Rows: one at a time.
+std::vector<Choice> defaultChoices(const KernelShape &shape);
+
+/// Why a kernel of `shape` cannot have `choice`; nothing if it can.
+std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice);
+
+/// Why the choices do not serve every step together; nothing if they do.
+std::optional<std::string> whyIncomplete(const KernelShape &shape,
+                                         const std::vector<Choice> &choices);
+
+} // namespace quire::schedule

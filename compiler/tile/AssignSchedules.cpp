@@ -1,0 +1,133 @@
+// Gives every kernel its schedule, and its variants by shape.
+//
+//   before:  tile.kernel @linear(…)
+//   after:   tile.kernel @linear_r1(…) schedule <rows = 1, …>   and @linear_r8, @linear_r32
+//            tile.variants @linear [@linear_r1, @linear_r8, @linear_r32] rows [1, 8, 0]
+//
+// This pass only decides and copies; quire-tile-parallel and quire-tile-reduction do what it says.
+#include "compiler/schedule/ScheduleFile.h"
+#include "compiler/tile/KernelLowering.h"
+#include "compiler/tile/Passes.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace quire::tile {
+#define GEN_PASS_DEF_ASSIGNSCHEDULESPASS
+#include "compiler/tile/Passes.h.inc"
+
+namespace {
+
+using schedule::Choice;
+using schedule::KernelShape;
+
+FailureOr<KernelShape> shapeOf(KernelOp kernel) {
+  auto family = kernel->getAttrOfType<StringAttr>(kFamilyAttr);
+  if (!family)
+    return kernel.emitOpError() << "has no \"" << kFamilyAttr
+                                << "\"; schedules are for outlined kernels";
+  KernelShape shape;
+  shape.family = family.getValue();
+  kernel.walk([&](Operation *op) {
+    if (auto generic = dyn_cast<linalg::GenericOp>(op);
+        generic && shape.family == "linear" && generic.getNumLoops() == 4) {
+      auto weight = cast<RankedTensorType>(generic.getDpsInputs()[1].getType());
+      shape.panels = weight.getShape()[0];
+      shape.columns = weight.getShape()[1];
+    }
+    if (auto view = dyn_cast<PageViewOp>(op))
+      shape.page = cast<MemRefType>(view.getPool().getType()).getShape()[2 + view.getTokens()];
+    if (auto online = dyn_cast<OnlineAttentionOp>(op)) {
+      ArrayRef<int64_t> query = cast<RankedTensorType>(online.getQuery().getType()).getShape();
+      shape.group = query[1];
+      shape.headDim = query[2];
+    }
+    // A store of rows found by index; samples of a linear's input are rows by index too.
+    shape.singleRow |= isa<AppendOp, GatherOp>(op);
+  });
+  return shape;
+}
+
+ScheduleAttr scheduleAttr(MLIRContext *context, const Choice &choice) {
+  DenseI64ArrayAttr registers;
+  if (choice.registers[0])
+    registers = DenseI64ArrayAttr::get(context, choice.registers);
+  return ScheduleAttr::get(context, choice.rows, choice.panels, choice.queries, choice.keys,
+                           choice.split, registers);
+}
+
+struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> {
+  using AssignSchedulesPassBase::AssignSchedulesPassBase;
+
+  void runOnOperation() override {
+    for (auto kernel : llvm::to_vector(getOperation().getOps<KernelOp>()))
+      if (!kernel.getSchedule() && failed(assign(kernel)))
+        return signalPassFailure();
+  }
+
+  FailureOr<std::vector<Choice>> choicesFor(KernelOp kernel, const KernelShape &shape) {
+    llvm::SmallString<128> path(schedules.getValue());
+    if (!path.empty())
+      llvm::sys::path::append(path, llvm::StringRef(shape.family) + ".json");
+    std::vector<Choice> choices;
+    bool isOverride = !path.empty() && llvm::sys::fs::exists(path);
+    if (isOverride) {
+      llvm::Expected<std::vector<Choice>> read = schedule::readChoices(path);
+      if (!read)
+        return kernel.emitOpError() << "schedule " << llvm::toString(read.takeError());
+      choices = std::move(*read);
+    } else {
+      choices = schedule::defaultChoices(shape);
+    }
+    std::optional<std::string> reason = schedule::whyIncomplete(shape, choices);
+    for (size_t i = 0; i < choices.size() && !reason; ++i)
+      reason = schedule::whyIllegal(shape, choices[i]);
+    if (reason)
+      return kernel.emitOpError() << "cannot have the schedule"
+                                  << (isOverride ? " of " + path.str().str() : std::string()) << ": "
+                                  << *reason;
+    return choices;
+  }
+
+  LogicalResult assign(KernelOp kernel) {
+    FailureOr<KernelShape> shape = shapeOf(kernel);
+    if (failed(shape))
+      return failure();
+    FailureOr<std::vector<Choice>> choices = choicesFor(kernel, *shape);
+    if (failed(choices))
+      return failure();
+    bool isAttention = shape->family == "attention";
+    auto apply = [&](KernelOp to, const Choice &choice) {
+      to.setScheduleAttr(scheduleAttr(&getContext(), choice));
+      if (isAttention)
+        to.setPartitionAttr(PartitionAttr::get(&getContext(), choice.queries, choice.minimum,
+                                               choice.maximum, choice.split));
+    };
+    if (shape->family == "rows") {
+      apply(kernel, choices->front());
+      return success();
+    }
+    OpBuilder builder(kernel);
+    SmallVector<Attribute> names;
+    SmallVector<int64_t> limits;
+    for (const Choice &choice : *choices) {
+      auto variant = cast<KernelOp>(builder.clone(*kernel));
+      variant.setSymName((kernel.getSymName() + (isAttention ? "_q" : "_r") +
+                          Twine(isAttention ? choice.queries : choice.rows))
+                             .str());
+      apply(variant, choice);
+      names.push_back(FlatSymbolRefAttr::get(variant.getSymNameAttr()));
+      limits.push_back(choice.limit);
+    }
+    VariantsOp::create(builder, kernel.getLoc(), kernel.getSymNameAttr(),
+                       builder.getArrayAttr(names), builder.getDenseI64ArrayAttr(limits),
+                       isAttention);
+    kernel.erase();
+    return success();
+  }
+};
+
+} // namespace
+} // namespace quire::tile

@@ -1,0 +1,35 @@
+// Stage B in order. After it, kernels are static tiles on buffers and the step only calls them.
+#include "compiler/tile/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace quire::tile {
+#define GEN_PASS_REGISTRATION
+#include "compiler/tile/Passes.h.inc"
+} // namespace quire::tile
+
+void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOptions &options) {
+  manager.addPass(createOutlineKernelsPass());
+  manager.addPass(createDeduplicateKernelsPass());
+  manager.addPass(createAssignSchedulesPass({options.schedules}));
+  OpPassManager &kernel = manager.nest<KernelOp>();
+  kernel.addPass(createTileParallelPass());
+  kernel.addPass(createCanonicalizerPass());
+  kernel.addPass(createCSEPass());
+  kernel.addPass(createResolveGathersPass());
+  kernel.addPass(createCanonicalizerPass());
+  kernel.addPass(createCSEPass());
+}
+
+void quire::tile::registerTilePasses() {
+  registerQuireTilePasses();
+  PassPipelineRegistration<TilePipelineOptions>(
+      "quire-tile-pipeline", "Stage B: dispatches become kernels of static tiles",
+      [](OpPassManager &manager, const TilePipelineOptions &options) {
+        buildTilePipeline(manager, options);
+      });
+}
