@@ -8,7 +8,6 @@
 #include "runtime/exec/Executor.h"
 
 #include <algorithm>
-#include <functional>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <numeric>
@@ -227,7 +226,7 @@ TEST(Executor, TraceHasEveryLaunchWithItsItems) {
 
 struct BadStep {
   const char *name;
-  std::function<void(Step &, StepBatch &)> apply;
+  void (*apply)(Step &, StepBatch &);
   const char *message;
 };
 

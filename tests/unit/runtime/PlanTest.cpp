@@ -8,7 +8,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -55,18 +54,15 @@ private:
 
 struct Violation {
   const char *name;
-  std::function<void(Editable &)> apply;
+  void (*apply)(Editable &);
   const char *message; ///< part of the error
 };
 
-template <typename Record>
-std::function<void(Editable &)> edit(SectionKind kind, uint64_t index,
-                                     std::function<void(Record &)> change) {
-  return [=](Editable &plan) { change(plan.record<Record>(kind, index)); };
-}
-
 #define EDIT(Record, kind, index, change)                                                          \
-  edit<Record>(SectionKind::kind, index, [](Record &r) { change; })
+  [](Editable &p) {                                                                                \
+    auto &r = p.record<Record>(SectionKind::kind, index);                                          \
+    change;                                                                                        \
+  }
 
 const Violation kViolations[] = {
     {"magic", [](Editable &p) { p.header().magic ^= 1; }, "not a plan"},
