@@ -68,7 +68,7 @@ static SchedulerLimits schedulerLimits(const StepLimits &limits, const EngineOpt
 Engine::Engine(StepRunner &runner, const text::Tokenizer *tokenizer, EngineOptions options)
     : runner(runner), tokenizer(tokenizer), options(std::move(options)),
       scheduler(schedulerLimits(runner.limits(), this->options)), pool(runner.limits().pageCount),
-      builder(runner.limits()) {
+      builder(runner.limits()), samplerScratch(runner.limits().vocabularySize) {
   plan.reserve(scheduler.limits().maxSequences);
 }
 
@@ -87,6 +87,7 @@ Result<RequestHandle> Engine::submit(Request request) {
                                " tokens; is this the model's own tokenizer?");
   if (!request.stopStrings.empty() && !tokenizer)
     return Status::error(ErrorCode::InvalidArgument, "stop strings need a tokenizer");
+  QUIRE_RETURN_IF_ERROR(request.sampling.validate(limits.vocabularySize));
   int64_t promptTokens = static_cast<int64_t>(request.prompt.size());
   if (promptTokens >= limits.maxContext)
     return Status::error(ErrorCode::OutOfRange,
@@ -115,7 +116,7 @@ Result<RequestHandle> Engine::submit(Request request) {
   live->tokens = request.prompt;
   live->table = BlockTable(limits.pageSize, pagesFor(promptTokens + maxNew, limits.pageSize));
   live->statistics.promptTokens = static_cast<int32_t>(promptTokens);
-  live->sampler = Sampler(request.sampling, limits.vocabularySize);
+  live->sampler = Sampler(request.sampling);
   if (tokenizer)
     live->decoder.emplace(*tokenizer);
   live->matcher = StopMatcher(request.stopStrings);
@@ -173,7 +174,14 @@ Result<bool> Engine::step() {
     if (!item.sample)
       continue;
     Live &live = *slots[item.request];
-    commit(live, live.sampler.sample(runner.logits(sample++)));
+    std::span<const int32_t> known = live.tokens;
+    size_t promptTokens = live.request.prompt.size();
+    Result<int32_t> token = live.sampler.sample(runner.logits(sample++), known.first(promptTokens),
+                                                known.subspan(promptTokens), samplerScratch);
+    if (token.isOk())
+      commit(live, *token);
+    else
+      finish(live, FinishReason::Failed, -1, token.status().message());
   }
   return !scheduler.idle();
 }
@@ -220,7 +228,7 @@ void Engine::commit(Live &live, int32_t token) {
   if (live.decoder) {
     Result<std::string> piece = live.decoder->push(token);
     if (!piece.isOk())
-      return finish(live, FinishReason::Failed, token);
+      return finish(live, FinishReason::Failed, token, piece.status().message());
     if (live.matcher.push(*piece, live.text))
       return finish(live, FinishReason::StopString, token);
   }
@@ -229,7 +237,7 @@ void Engine::commit(Live &live, int32_t token) {
   notify(live, FinishReason::None, token);
 }
 
-void Engine::finish(Live &live, FinishReason reason, int32_t token) {
+void Engine::finish(Live &live, FinishReason reason, int32_t token, std::string_view error) {
   if (token < 0 || reason == FinishReason::StopToken)
     live.text.clear();
   if (live.decoder && reason != FinishReason::StopString) {
@@ -244,18 +252,18 @@ void Engine::finish(Live &live, FinishReason reason, int32_t token) {
   freeSlots.push_back(live.id);
   // Out of the engine before the caller hears of it: the call may submit into this slot.
   std::unique_ptr<Live> ended = std::move(slots[live.id]);
-  notify(*ended, reason, token);
+  notify(*ended, reason, token, error);
 }
 
-void Engine::notify(Live &live, FinishReason reason, int32_t token) {
+void Engine::notify(Live &live, FinishReason reason, int32_t token, std::string_view error) {
   if (live.request.onUpdate)
-    live.request.onUpdate({live.handle, live.text, token, reason, live.statistics});
+    live.request.onUpdate({live.handle, live.text, token, reason, error, live.statistics});
 }
 
 Status Engine::failAll(Status status) {
   for (size_t i = 0; i < slots.size(); ++i)
     if (slots[i])
-      finish(*slots[i], FinishReason::Failed, -1);
+      finish(*slots[i], FinishReason::Failed, -1, status.message());
   return status;
 }
 

@@ -47,15 +47,17 @@ public:
   Engine(StepRunner &runner, const text::Tokenizer *tokenizer, EngineOptions options);
   ~Engine();
 
-  /// Queues a request. OutOfRange or InvalidArgument when it can never be served: no prompt, a
-  /// token outside the vocabulary, a prompt that leaves no room in the context or the cache.
+  /// Queues a request. OutOfRange, InvalidArgument or ResourceExhausted when it can never be
+  /// served: no prompt, a token outside the vocabulary, sampling parameters outside their limits,
+  /// a prompt that leaves no room in the context, too few cache pages for it.
   Result<RequestHandle> submit(Request request);
 
   /// Ends a request at the start of the next step. An unknown or finished one is no error.
   void cancel(RequestHandle handle);
   void cancelAll();
 
-  /// Runs one step. False once no request is left. After an error all requests have failed.
+  /// Runs one step. False once no request is left. After an error all requests have failed; a
+  /// failure of one request alone is told to its callback only.
   Result<bool> step();
 
   int32_t liveCount() const { return scheduler.waitingCount() + scheduler.runningCount(); }
@@ -69,8 +71,8 @@ private:
   void endCancelled();
   void bind();
   void commit(Live &live, int32_t token);
-  void finish(Live &live, FinishReason reason, int32_t token);
-  void notify(Live &live, FinishReason reason, int32_t token);
+  void finish(Live &live, FinishReason reason, int32_t token, std::string_view error = {});
+  void notify(Live &live, FinishReason reason, int32_t token, std::string_view error = {});
   Status failAll(Status status);
   bool isStopToken(int32_t token) const;
 
@@ -80,6 +82,7 @@ private:
   Scheduler scheduler;
   PagePool pool;
   BatchBuilder builder;
+  SamplerScratch samplerScratch;
   StepPlan plan;
   EngineStatistics totals;
   std::vector<std::unique_ptr<Live>> slots; ///< by request id; empty slots are free

@@ -21,7 +21,7 @@ enum class FinishReason {
   StopString, ///< a stop string appeared; neither it nor anything after it is in the text
   Length,     ///< maxNewTokens or the context is used up
   Cancelled,
-  Failed, ///< the step failed, and Engine::step returned why; or a token cannot become text
+  Failed, ///< RequestUpdate::error says why
 };
 
 /// "stop_token", "stop_string", "length", "cancelled", "failed"; "none" while running.
@@ -46,9 +46,10 @@ struct RequestStatistics {
 /// One piece of news of a request. Views are valid during the call only.
 struct RequestUpdate {
   RequestHandle handle;
-  std::string_view text; ///< valid UTF-8 that became certain; may be empty
-  int32_t token;         ///< the sampled token, -1 if this update brings none
-  FinishReason finish;   ///< other than None: the last update of the request
+  std::string_view text;  ///< valid UTF-8 that became certain; may be empty
+  int32_t token;          ///< the sampled token, -1 if this update brings none
+  FinishReason finish;    ///< other than None: the last update of the request
+  std::string_view error; ///< for Failed
   const RequestStatistics &statistics;
 };
 

@@ -56,6 +56,7 @@ GenerationResult generate(Session &session, const std::vector<Prompt> &prompts,
       own.tokens.push_back(update.token);
     own.statistics = update.statistics;
     own.finish = update.finish;
+    own.error = update.error;
     if (stream && written.isOk() && !update.text.empty())
       written = output.text(update.text);
     while (nextDone < generated.size() && generated[nextDone].finish != FinishReason::None) {
@@ -87,6 +88,9 @@ GenerationResult generate(Session &session, const std::vector<Prompt> &prompts,
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (result.code == kOk && !written.isOk())
     result.code = fail(kGeneral, written);
+  for (size_t i = 0; i < generated.size(); ++i)
+    if (result.code == kOk && generated[i].finish == FinishReason::Failed)
+      result.code = fail(kGeneral, prompts[i].place + ": " + generated[i].error);
   if (result.code == kOk && interrupted())
     result.code = kInterrupted;
   return result;

@@ -17,6 +17,7 @@ struct Generated {
   std::vector<int32_t> tokens; ///< sampled ones
   std::vector<int32_t> promptIds;
   FinishReason finish = FinishReason::None;
+  std::string error; ///< for FinishReason::Failed
   RequestStatistics statistics;
   uint64_t seed = 0;
 };

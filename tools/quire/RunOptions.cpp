@@ -22,7 +22,7 @@ template <typename Number> static CLI::Validator within(Number low, Number high)
 void addRunOptions(CLI::App &command, RunOptions &options) {
   constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
   const CLI::Validator probability = within(0.0, 1.0);
-  const CLI::Validator penalty = within(-100.0, 100.0);
+  const CLI::Validator penalty = within(-2.0, 2.0);
   const CLI::Validator positive = within(1, kMost);
 
   command.add_option("MODEL", options.model,
@@ -115,7 +115,7 @@ static Status readLogitBias(const std::string &text, SamplingParams &sampling) {
     float value = std::strtof(start, &end);
     good = end != start && *end == '\0' && std::isfinite(value);
     if (good)
-      sampling.logitBias.push_back({static_cast<int32_t>(id), value});
+      sampling.logitBias.emplace_back(static_cast<int32_t>(id), value);
   }
   if (!good)
     return Status::error(ErrorCode::InvalidArgument,

@@ -6,6 +6,8 @@
 
 #include "runtime/engine/StepRunner.h"
 
+#include <algorithm>
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
@@ -78,7 +80,10 @@ public:
             cache.at(size_t(page) * bounds.pageSize + position % bounds.pageSize);
         tokens.push_back(stored.position == position ? stored.token : -1);
       }
-      results[sample++] = modelLogits(tokens, bounds.vocabularySize);
+      results[sample] = modelLogits(tokens, bounds.vocabularySize);
+      if (std::find(tokens.begin(), tokens.end(), poisonToken) != tokens.end())
+        results[sample][3] = std::numeric_limits<float>::quiet_NaN();
+      ++sample;
     }
     return Status::ok();
   }
@@ -86,7 +91,8 @@ public:
   std::span<const float> logits(int32_t sample) const override { return results.at(sample); }
 
   int64_t steps = 0;
-  int64_t failAt = -1; ///< the step that returns an error
+  int64_t failAt = -1;      ///< the step that returns an error
+  int32_t poisonToken = -2; ///< sequences with this token get a logit that is no number
 
 private:
   struct Stored {

@@ -230,6 +230,10 @@ TEST(Engine, RefusesWhatItCannotServe) {
             std::string::npos)
       << tooLong.message();
   EXPECT_EQ(refusal(std::vector<int32_t>(15, 1), 10).code(), ErrorCode::ResourceExhausted);
+  SamplingParams wrong;
+  wrong.temperature = -1;
+  EXPECT_EQ(engine.submit(makeRequest({1}, 1, wrong, heard)).status().code(),
+            ErrorCode::OutOfRange);
   Request stop = makeRequest({1}, 1, greedy(), heard);
   stop.stopStrings = {"x"};
   EXPECT_EQ(engine.submit(std::move(stop)).status().code(), ErrorCode::InvalidArgument);
@@ -276,6 +280,29 @@ TEST(Engine, AFailedStepFailsTheRequestsAndLeavesTheEngineUsable) {
   ASSERT_TRUE(engine.submit(makeRequest({5}, 5, greedy(), third)).isOk());
   runToEnd(engine);
   EXPECT_EQ(third.tokens, greedyText({5}, 5));
+}
+
+TEST(Engine, LogitsThatAreNoNumbersFailThatRequestAlone) {
+  CacheRunner runner(roomyLimits());
+  runner.poisonToken = 42; // in the prompt of one request
+  Engine engine(runner, nullptr, {});
+  Heard good, bad;
+  std::string error;
+  std::vector<int32_t> text = greedyText({3, 4}, 5);
+  ASSERT_EQ(std::count(text.begin(), text.end(), 42), 0);
+  Request request = makeRequest({1, 42}, 5, greedy(), bad);
+  request.onUpdate = [&, inner = request.onUpdate](const RequestUpdate &update) {
+    error = update.error;
+    inner(update);
+  };
+  ASSERT_TRUE(engine.submit(std::move(request)).isOk());
+  ASSERT_TRUE(engine.submit(makeRequest({3, 4}, 5, greedy(), good)).isOk());
+  runToEnd(engine);
+  EXPECT_EQ(bad.finish, FinishReason::Failed);
+  EXPECT_NE(error, "");
+  EXPECT_EQ(good.tokens, text);
+  EXPECT_EQ(good.finish, FinishReason::Length);
+  EXPECT_EQ(engine.freePages(), engine.limits().pageCount);
 }
 
 TEST(Engine, ACallbackMaySubmitAndCancel) {
