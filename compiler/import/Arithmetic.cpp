@@ -282,10 +282,15 @@ Result<Value> quire::importer::choose(GraphBuilder &graph, const Value &conditio
   const auto *flags = condition.as<Tensor>();
   if (!flags || !isOfFlags(*flags))
     return invalid("a condition must be true or false, not " + condition.describe());
-  for (const Value *side : {&left, &right})
-    if (isTensor(*side))
+  // Constants take their shape from the other side rather than from the condition, so that a score
+  // depends on no mask.
+  Tensor like = *flags;
+  for (const Value *side : {&right, &left})
+    if (isTensor(*side)) {
       QUIRE_RETURN_IF_ERROR(commonShape(condition, *side).status());
-  Elementwise ops(graph, *flags);
+      like = *side->as<Tensor>();
+    }
+  Elementwise ops(graph, like);
   bool whole = isWhole(left) && isWhole(right);
   QUIRE_ASSIGN_OR_RETURN(Tensor a, ops.operand(left, whole ? ops.i32() : ops.f32()));
   QUIRE_ASSIGN_OR_RETURN(Tensor b, ops.operand(right, whole ? ops.i32() : ops.f32()));

@@ -38,7 +38,7 @@ public:
 
   Result<ExpressionPtr> parseAll() {
     QUIRE_ASSIGN_OR_RETURN(ExpressionPtr result, expression());
-    if (peek() != End)
+    if (peek() != End || at < text.size())
       return expected("an operator or the end");
     return result;
   }
@@ -96,8 +96,8 @@ private:
 
   // --- Characters and words -----------------------------------------------------------------------
 
-  /// The next character that is no space, or End. A zero byte in the text counts as End too, and is
-  /// then refused by whoever expected something else there.
+  /// The next character that is no space, or End. A zero byte in the text reads as End too, so the
+  /// real end is where `at` says.
   char peek() {
     while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n'))
       ++at;
