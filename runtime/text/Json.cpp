@@ -83,7 +83,8 @@ public:
 
 private:
   static constexpr size_t kMaxDepth = 64;
-  static constexpr size_t kBlockBytes = 1 << 18;
+  static constexpr size_t kFirstBlockBytes = 1 << 10;
+  static constexpr size_t kMaxBlockBytes = 1 << 18;
 
   bool fail(std::string reason) {
     if (message.empty())
@@ -126,7 +127,8 @@ private:
 
   const char *store(const std::string &value) {
     if (value.size() > blockLeft) {
-      size_t bytes = std::max(kBlockBytes, value.size());
+      size_t bytes = std::max(blockBytes, value.size());
+      blockBytes = std::min(blockBytes * 2, kMaxBlockBytes);
       document.stringBlocks.push_back(std::make_unique<char[]>(bytes));
       blockNext = document.stringBlocks.back().get();
       blockLeft = bytes;
@@ -145,6 +147,7 @@ private:
   const char *pendingKey = nullptr;
   uint32_t pendingKeySize = 0;
   char *blockNext = nullptr;
+  size_t blockBytes = kFirstBlockBytes;
   size_t blockLeft = 0;
   std::string message;
 };

@@ -23,8 +23,8 @@ public:
   void insert(std::string_view word, uint64_t hash, std::span<const int32_t> ids);
 
 private:
-  static constexpr size_t kSlots = 1 << 15;
-  static constexpr size_t kMaxEntries = kSlots / 2;
+  static constexpr size_t kFirstSlots = 1 << 8;
+  static constexpr size_t kMaxSlots = 1 << 15;
 
   struct Slot {
     uint64_t hash = 0;
@@ -34,7 +34,10 @@ private:
     uint16_t idCount = 0;
   };
 
-  std::vector<Slot> slots;
+  size_t slotFor(uint64_t hash) const;
+  void makeRoom();
+
+  std::vector<Slot> slots; ///< A power of two, at most half of them taken.
   std::string texts;
   std::vector<int32_t> ids;
   size_t entries = 0;
