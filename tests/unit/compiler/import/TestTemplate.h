@@ -23,6 +23,17 @@ public:
   plan::ElementType mainType() const override { return plan::ElementType::F32; }
 };
 
+/// A checkpoint that has every tensor in every shape.
+class AnyCatalog : public WeightCatalog {
+public:
+  bool contains(llvm::StringRef) const override { return true; }
+  Result<plan::ElementType> require(llvm::StringRef, llvm::ArrayRef<int64_t>,
+                                    llvm::StringRef) override {
+    return plan::ElementType::BF16;
+  }
+  plan::ElementType mainType() const override { return plan::ElementType::BF16; }
+};
+
 /// Definition `name` of a template under a config.json: its value in words, or the error.
 inline std::string evaluateIn(const std::string &json, const std::string &configText,
                               const std::string &name, std::string *unused = nullptr) {
