@@ -9,6 +9,7 @@ scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 export XDG_CACHE_HOME="$scratch/cache"
 unset QUIRE_DEMO
+demo=$(cd "$(dirname "$0")/../../models/demo" && pwd) || exit 1
 failures=0
 checks=0
 
@@ -102,13 +103,44 @@ unset QUIRE_DEMO
 # Without the compiler beside it, `quire` says how to get it.
 mkdir "$scratch/alone"
 cp "$quire" "$scratch/alone/quire"
-saved=$quire
+saved=$quire savedPath=$PATH
 quire="$scratch/alone/quire"
-PATH_WITH=$PATH
 PATH=/usr/bin:/bin
 expect 6 'quire-compile is not there' compile "$scratch/folder"
-PATH=$PATH_WITH
-quire=$saved
+expect 6 'quire-compile is not there' run "$demo" -p x
+
+# Other words run the sibling program of that name, with its own options and exit code.
+printf '#!/bin/sh\necho "hello $*"\nexit 0\n' >"$scratch/alone/quire-hello"
+chmod +x "$scratch/alone/quire-hello"
+expect 0 '^hello --json a b$' hello --json 'a b'
+
+# A compiler that fails keeps its exit code and leaves nothing in the cache; what it prints on
+# standard output does not mix with the text. The demo model stands for any model directory.
+cat >"$scratch/alone/quire-compile" <<'END'
+#!/bin/sh
+echo noise
+echo partial >"$3"
+echo "quire-compile: error: as asked" >&2
+exit ${FAKE_CODE:-6}
+END
+chmod +x "$scratch/alone/quire-compile"
+for code in 2 3 6; do
+  FAKE_CODE=$code
+  export FAKE_CODE
+  cachedRun="run $demo -p x -q"
+  expect "$code" 'error: as asked' $cachedRun
+  checks=$((checks + 1))
+  [ -z "$(ls "$XDG_CACHE_HOME/quire")" ] || report "a failed compilation left a file in the cache"
+done
+FAKE_CODE=9
+expect 6 'error: as asked' run "$demo" -p x -q
+# One that says it is done but wrote no plan: the file is refused, and made again next time.
+FAKE_CODE=0
+"$quire" run "$demo" -p x -q >"$scratch/out" 2>"$scratch/err" </dev/null
+code=$?
+checks=$((checks + 1))
+[ "$code" -eq 3 ] && grep -q '[.]plan: ' "$scratch/err" || report "a bad plan: exit code $code"
+quire=$saved PATH=$savedPath
 
 # A cache folder that others may write is refused: plans are native code.
 mkdir -p "$scratch/model" "$XDG_CACHE_HOME/quire"

@@ -11,7 +11,9 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,6 +24,12 @@ namespace fs = std::filesystem;
 extern char **environ;
 
 namespace quire::cli {
+
+using Clock = std::chrono::steady_clock;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 namespace {
 
@@ -90,17 +98,25 @@ static Result<std::string> cacheKey(const std::string &directory, const std::str
   return key.text();
 }
 
-Result<int> runProgram(const std::string &program, const std::vector<std::string> &arguments) {
+Result<int> runProgram(const std::string &program, const std::vector<std::string> &arguments,
+                       const std::function<void(double)> &onWait) {
   std::vector<char *> argv = {const_cast<char *>(program.c_str())};
   for (const std::string &argument : arguments)
     argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
-  std::fflush(stderr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t child = 0;
-  if (int error = posix_spawn(&child, program.c_str(), nullptr, nullptr, argv.data(), environ))
+  int error = posix_spawn(&child, program.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0)
     return Status::error(ErrorCode::Io, "cannot start " + program + ": " + std::strerror(error));
+  Clock::time_point start = Clock::now();
   int state = 0;
-  while (waitpid(child, &state, 0) < 0 && errno == EINTR) {
+  while (waitpid(child, &state, WNOHANG) != child) {
+    onWait(secondsSince(start));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
 }
@@ -112,14 +128,22 @@ std::string compilerMissing() {
 
 static int compileIntoCache(const std::string &compiler, const std::string &directory,
                             const std::string &plan, const ModelRequest &request) {
-  if (!request.quiet)
-    std::fprintf(stderr, "quire: compiling %s (once; the plan is kept in %s)\n", directory.c_str(),
-                 fs::path(plan).parent_path().c_str());
-  auto start = std::chrono::steady_clock::now();
+  std::string what = "quire: compiling " + directory + " (once; the plan is kept in " +
+                     fs::path(plan).parent_path().string() + ")";
+  bool counting = !request.quiet && isatty(STDERR_FILENO);
+  if (!request.quiet && !counting)
+    std::fprintf(stderr, "%s\n", what.c_str());
+  auto onWait = [&](double seconds) {
+    if (counting && seconds > 0.5)
+      std::fprintf(stderr, "\r\033[K%s %.1f s", what.c_str(), seconds);
+  };
   std::string temporary = plan + format(".%d.tmp", static_cast<int>(getpid()));
-  std::vector<std::string> arguments = {directory, "-o", temporary};
+  std::vector<std::string> arguments = {directory, "-o", temporary, "--quiet"};
   arguments.insert(arguments.end(), request.options.begin(), request.options.end());
-  Result<int> code = runProgram(compiler, arguments);
+  Clock::time_point start = Clock::now();
+  Result<int> code = runProgram(compiler, arguments, onWait);
+  if (counting)
+    std::fprintf(stderr, "\r\033[K");
   if (!code.isOk())
     return fail(kCompile, code.status());
   if (*code != 0) {
@@ -136,9 +160,8 @@ static int compileIntoCache(const std::string &compiler, const std::string &dire
     unlink(temporary.c_str());
     return fail(kGeneral, "cannot write " + plan + ": " + std::strerror(error));
   }
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!request.quiet)
-    std::fprintf(stderr, "quire: compiled in %s\n", formatSeconds(seconds).c_str());
+    std::fprintf(stderr, "quire: compiled in %s\n", formatSeconds(secondsSince(start)).c_str());
   return kOk;
 }
 

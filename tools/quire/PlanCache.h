@@ -5,6 +5,7 @@
 
 #include "tools/quire/Console.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,12 @@ struct ModelLocation {
 /// Fills `location`, compiling if needed. On failure prints the error and returns the exit code.
 int locateModel(const ModelRequest &request, ModelLocation &location);
 
-/// Runs `program` with `arguments` to its end, on this terminal. Its exit code; 128 + n when a
-/// signal n ended it; Io when it cannot be started.
-Result<int> runProgram(const std::string &program, const std::vector<std::string> &arguments);
+/// Runs `program` with `arguments` to its end. What it says to people stays visible (standard
+/// error); its standard output is dropped: ours belongs to the generated text. Its exit code; 128 +
+/// n when signal n ended it; Io when it cannot be started.
+/// `onWait` is called with the seconds passed, about ten times a second.
+Result<int> runProgram(const std::string &program, const std::vector<std::string> &arguments,
+                       const std::function<void(double)> &onWait);
 
 /// What to say when there is no quire-compile.
 std::string compilerMissing();
