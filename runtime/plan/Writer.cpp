@@ -91,7 +91,7 @@ uint32_t PlanWriter::addImage(ImageTarget target, std::span<const uint8_t> code,
                               std::span<const uint64_t> entries) {
   ImageRecord record{};
   record.target = target;
-  record.dataOffset = data(code, 4096);
+  record.dataOffset = data(code);
   record.bytes = code.size();
   record.firstEntry = static_cast<uint32_t>(entries_.size());
   record.entryCount = static_cast<uint32_t>(entries.size());
