@@ -1,0 +1,344 @@
+// Implements Driver.h.
+#include "compiler/Driver.h"
+
+#include "compiler/Explain.h"
+#include "compiler/PassSwitch.h"
+#include "compiler/Registration.h"
+#include "compiler/cpu/CpuImage.h"
+#include "compiler/cpu/Passes.h"
+#include "compiler/import/Import.h"
+#include "compiler/tile/Passes.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace quire::compiler {
+namespace {
+
+std::string placeOf(Location location) {
+  if (isa<UnknownLoc>(location))
+    return {};
+  if (auto file = dyn_cast<FileLineColLoc>(location))
+    return file.getFilename().str() + ":" + std::to_string(file.getLine()) + ":" +
+           std::to_string(file.getColumn()) + ": ";
+  if (auto name = dyn_cast<NameLoc>(location))
+    return name.getName().str() + ": ";
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  location.print(stream);
+  return text + ": ";
+}
+
+std::string lineOf(const Diagnostic &diagnostic) {
+  std::string line = placeOf(diagnostic.getLocation()) + diagnostic.str();
+  for (const Diagnostic &note : diagnostic.getNotes())
+    line += "; " + placeOf(note.getLocation()) + note.str();
+  return line;
+}
+
+plan::ImageTarget imageTarget(CpuLevel level) {
+  return level == CpuLevel::X86_64_V3 ? plan::ImageTarget::X86_64_V3 : plan::ImageTarget::X86_64_V4;
+}
+
+std::string printed(Operation *op) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  // Large constants, as frequencies of rotary tables, are shown by their first elements.
+  op->print(stream, OpPrintingFlags().elideLargeElementsAttrs(64));
+  stream << "\n";
+  return text;
+}
+
+/// One compilation, stage by stage. Every step returns whether to go on.
+class Compilation {
+public:
+  Compilation(MLIRContext &context, const CompileOptions &options)
+      : context(context), options(options), passSwitch(context, options.disabledPasses),
+        handler(&context, [this](Diagnostic &diagnostic) { return note(diagnostic); }) {}
+
+  CompileReport run() {
+    bool done = import() && stage(Stage::Graph) && stage(Stage::Tile) && native() &&
+                stage(Stage::Plan) && passesKnown() && write();
+    (void)done; // the report says how far it came
+    if (options.passTiming)
+      printPassTimes();
+    return std::move(report);
+  }
+
+private:
+  LogicalResult note(Diagnostic &diagnostic) {
+    switch (diagnostic.getSeverity()) {
+    case DiagnosticSeverity::Error:
+      report.errors.push_back(lineOf(diagnostic));
+      break;
+    case DiagnosticSeverity::Warning:
+      report.warnings.push_back(lineOf(diagnostic));
+      break;
+    case DiagnosticSeverity::Remark:
+    case DiagnosticSeverity::Note:
+      report.remarks.push_back(lineOf(diagnostic));
+      break;
+    }
+    return success();
+  }
+
+  bool fail(CompileFailure kind, const std::string &message = {}) {
+    report.failure = kind;
+    if (!message.empty())
+      report.errors.push_back(message);
+    return false;
+  }
+
+  void finished(StringRef name, std::chrono::steady_clock::time_point start) {
+    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.stages.emplace_back(name.str(), seconds);
+    if (options.onStage)
+      options.onStage(name, seconds);
+  }
+
+  /// Ends a stage: writes its dump, stops if it was the last one wanted.
+  bool ended(Stage stage, ModuleOp result) {
+    if (!options.dumpIr.empty() &&
+        !dump(options.dumpIr, std::to_string(static_cast<int>(stage)) + "-" +
+                                  stageName(stage).str() + ".mlir", printed(result)))
+      return false;
+    if (options.stopAfter != stage)
+      return true;
+    report.text = printed(result);
+    return passesKnown() && false;
+  }
+
+  bool dump(const std::string &folder, const std::string &name, StringRef content) {
+    if (std::error_code error = llvm::sys::fs::create_directories(folder))
+      return fail(CompileFailure::Output, "cannot create " + folder + ": " + error.message());
+    llvm::SmallString<128> path(folder);
+    llvm::sys::path::append(path, name);
+    std::string message;
+    auto file = openOutputFile(path, &message);
+    if (!file)
+      return fail(CompileFailure::Output, message);
+    file->os() << content;
+    file->keep();
+    return true;
+  }
+
+  bool import() {
+    auto start = std::chrono::steady_clock::now();
+    bool isText = StringRef(options.input).ends_with(".mlir");
+    if (!(isText ? parse() : importDirectory()) || !openFiles())
+      return false;
+    finished("import", start);
+    return ended(Stage::Import, *module);
+  }
+
+  bool importDirectory() {
+    importer::ImportOptions importOptions;
+    importOptions.modelDirectory = options.input;
+    importOptions.templatesDirectory = options.templates;
+    importOptions.pageSize = options.pageSize;
+    importOptions.maxContext = options.context;
+    importOptions.cacheElement = options.cacheElement;
+    auto imported = importer::importModel(context, importOptions, report.warnings);
+    if (!imported.isOk())
+      return fail(CompileFailure::Model, imported.status().message());
+    module = imported.takeValue();
+    return true;
+  }
+
+  bool parse() {
+    module = parseSourceFile<ModuleOp>(options.input, ParserConfig(&context));
+    if (!module)
+      return fail(CompileFailure::Model,
+                  report.errors.empty() ? "cannot read " + options.input : std::string());
+    if (!module->lookupSymbol("step"))
+      return fail(CompileFailure::Model, options.input + " has no function @step");
+    Builder builder(&context);
+    if (!options.modelDirectory.empty())
+      (*module)->setAttr("quire.directory", builder.getStringAttr(options.modelDirectory));
+    if (options.context)
+      (*module)->setAttr("quire.max_context", builder.getI64IntegerAttr(options.context));
+    if (!(*module)->hasAttr("quire.model"))
+      (*module)->setAttr("quire.model",
+                         builder.getStringAttr(llvm::sys::path::stem(options.input)));
+    return true;
+  }
+
+  /// Opens the weight files and records their folder as an absolute path.
+  bool openFiles() {
+    auto directory = (*module)->getAttrOfType<StringAttr>("quire.directory");
+    bool hasWeights = module->walk([](graph::WeightOp) { return WalkResult::interrupt(); })
+                          .wasInterrupted();
+    if (!hasWeights)
+      return true;
+    if (!directory || directory.empty())
+      return fail(CompileFailure::Model,
+                  options.input + " has weights; say where their files are with --model-dir");
+    llvm::SmallString<256> absolute;
+    if (llvm::sys::fs::real_path(directory.getValue(), absolute))
+      return fail(CompileFailure::Model, "there is no folder " + directory.str());
+    (*module)->setAttr("quire.directory", StringAttr::get(&context, absolute));
+    auto opened = ModelFiles::open(std::string(absolute));
+    if (!opened.isOk())
+      return fail(CompileFailure::Model, opened.status().message());
+    files = opened.takeValue();
+    return true;
+  }
+
+  bool runPasses(Stage stage, ModuleOp target, const StageOptions &stageOptions) {
+    PassManager manager(&context, ModuleOp::getOperationName());
+    buildStage(stage, manager, stageOptions);
+    TimingScope scope;
+    if (options.passTiming) {
+      timing.setEnabled(true);
+      scope = timing.getRootScope().nest(stageName(stage));
+      manager.enableTiming(scope);
+    }
+    if (failed(manager.run(target)))
+      return fail(CompileFailure::Compile);
+    return true;
+  }
+
+  bool stage(Stage stage) {
+    auto start = std::chrono::steady_clock::now();
+    if (!runPasses(stage, *module, {options.schedules}))
+      return false;
+    if (stage == Stage::Graph) {
+      dispatches = countDispatches(*module);
+      texts.push_back({"graph", printed(*module)});
+    }
+    if (stage == Stage::Tile)
+      for (auto kernel : module->getOps<tile::KernelOp>()) {
+        std::string name = kernel.getSymName().str();
+        texts.push_back({"tile." + name, printed(kernel)});
+        if (!options.dumpKernels.empty() &&
+            !dump(options.dumpKernels, name + ".mlir", texts.back().text))
+          return false;
+      }
+    finished(stageName(stage), start);
+    return ended(stage, *module);
+  }
+
+  /// Stage C, for every level on its own copy of the kernels.
+  bool native() {
+    if (options.stopAfter == Stage::Cpu || !options.dumpIr.empty()) {
+      OwningOpRef<ModuleOp> copy = ModuleOp::create(module->getLoc());
+      for (auto kernel : module->getOps<tile::KernelOp>())
+        copy->push_back(kernel->clone());
+      StageOptions stageOptions;
+      stageOptions.cpuLevel = options.cpuLevels.back();
+      if (!runPasses(Stage::Cpu, *copy, stageOptions) || !ended(Stage::Cpu, *copy))
+        return false;
+    }
+    if (options.stopAfter == Stage::Plan)
+      return true;
+    for (CpuLevel level : options.cpuLevels) {
+      auto start = std::chrono::steady_clock::now();
+      FailureOr<CpuImage> image = compileCpuImage(*module, level);
+      if (failed(image))
+        return fail(CompileFailure::Compile);
+      NativeCode code{imageTarget(level), std::move(image->bytes), {}};
+      for (const CpuKernelCode &kernel : image->kernels)
+        code.entries.push_back(kernel.offset);
+      if (!options.dumpKernels.empty() && !dumpCode(level, code, *image))
+        return false;
+      images.push_back(std::move(code));
+      finished(cpuTarget(level).name, start);
+    }
+    return true;
+  }
+
+  bool dumpCode(CpuLevel level, const NativeCode &code, const CpuImage &image) {
+    for (const CpuKernelCode &kernel : image.kernels)
+      if (!dump(options.dumpKernels, kernel.name + "." + cpuTarget(level).name + ".bin",
+                StringRef(reinterpret_cast<const char *>(code.code.data()) + kernel.offset,
+                          std::min<uint64_t>(kernel.bytes, code.code.size() - kernel.offset))))
+        return false;
+    return true;
+  }
+
+  /// A pass that was to be disabled and never came up is a mistake of the caller.
+  bool passesKnown() {
+    std::vector<std::string> unknown = passSwitch.neverSeen();
+    if (unknown.empty())
+      return true;
+    return fail(CompileFailure::Usage, "no pass '" + unknown.front() +
+                                           "' ran, so it cannot be disabled; passes are " +
+                                           passSwitch.seenNames());
+  }
+
+  bool write() {
+    auto start = std::chrono::steady_clock::now();
+    report.explain = explain(*module, dispatches, report.remarks);
+    WriteOptions writeOptions;
+    writeOptions.limits = options.limits;
+    writeOptions.compiler = compilerVersion();
+    writeOptions.options = options.description;
+    writeOptions.images = std::move(images);
+    writeOptions.texts = std::move(texts);
+    writeOptions.texts.push_back({"explain", report.explain});
+    FailureOr<PlanWriter> writer = makePlan(*module, files ? &*files : nullptr, writeOptions);
+    if (failed(writer))
+      return fail(CompileFailure::Compile);
+    Status status = writer->write(options.output);
+    if (!status.isOk())
+      return fail(status.code() == ErrorCode::Internal ? CompileFailure::Compile
+                                                       : CompileFailure::Output,
+                  status.message());
+    finished("write", start);
+    return true;
+  }
+
+  void printPassTimes() {
+    llvm::raw_string_ostream stream(report.passTimes);
+    timing.setOutput(createOutputStrategy(DefaultTimingManager::OutputFormat::Text, stream));
+    timing.setDisplayMode(DefaultTimingManager::DisplayMode::List);
+    timing.print();
+    timing.clear();
+  }
+
+  MLIRContext &context;
+  const CompileOptions &options;
+  CompileReport report;
+  PassSwitch passSwitch;
+  ScopedDiagnosticHandler handler;
+  DefaultTimingManager timing;
+  OwningOpRef<ModuleOp> module;
+  std::optional<ModelFiles> files;
+  std::map<std::string, unsigned> dispatches;
+  std::vector<PlanText> texts;
+  std::vector<NativeCode> images;
+};
+
+} // namespace
+
+void prepareContext(MLIRContext &context) {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registerCpuDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+  context.printOpOnDiagnostic(false);
+}
+
+CompileReport compileModel(MLIRContext &context, const CompileOptions &options) {
+  return Compilation(context, options).run();
+}
+
+std::string compilerVersion() {
+  return "quire-compile " QUIRE_VERSION " (LLVM " LLVM_VERSION_STRING ")";
+}
+
+} // namespace quire::compiler

@@ -1,0 +1,41 @@
+// The way of a model through the compiler, stage by stage. Every stage ends with a verifier of its
+// own, so what leaves a stage is what the next one expects.
+#pragma once
+
+#include "compiler/cpu/CpuTarget.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <optional>
+#include <string>
+
+namespace mlir {
+class OpPassManager;
+}
+
+namespace quire::compiler {
+
+/// Where a compilation can stop; the values are in order.
+enum class Stage {
+  Import, ///< the model's graph, decomposed
+  Graph,  ///< A: dispatches
+  Tile,   ///< B: kernels of static tiles, shared by all targets
+  Cpu,    ///< C: the LLVM dialect of one CPU level
+  Plan,   ///< D: the step program with placed buffers
+};
+
+/// "import", "graph", "tile", "cpu", "plan".
+llvm::StringRef stageName(Stage stage);
+std::optional<Stage> stageNamed(llvm::StringRef name);
+llvm::ArrayRef<Stage> allStages();
+
+struct StageOptions {
+  std::string schedules;                       ///< folder of schedule files; empty: defaults
+  CpuLevel cpuLevel = CpuLevel::X86_64_V4;     ///< of stage C
+};
+
+/// Adds the passes of one stage, to run on a module. Import has none.
+void buildStage(Stage stage, mlir::OpPassManager &manager, const StageOptions &options);
+
+} // namespace quire::compiler

@@ -1,0 +1,29 @@
+// Compiled plan against the reference interpreter, step by step, on random ragged batches.
+#pragma once
+
+#include "runtime/base/Status.h"
+
+#include <cstdint>
+#include <string>
+
+namespace quire::test {
+
+struct DiffOptions {
+  uint64_t seed = 0;
+  int steps = 6;
+  std::string templates; ///< model templates, for model directories
+  std::string schedules; ///< schedule files; empty: the compiler's defaults
+  uint32_t threads = 2;
+};
+
+/// Compiles `input` (a graph module, which gets random weights, or a model directory), runs random
+/// steps on both sides and compares every output. The largest error allowed is `tolerance` of the
+/// largest magnitude of the output: 5e-5 with an f32 cache; with a 16-bit cache 2^-7, because a value
+/// on the edge between two cache numbers may round either way.
+/// An error names the seed's case, the step and the first element that differs.
+Status runDifferential(const std::string &input, const DiffOptions &options);
+
+/// A random model of RandomModule.h, written to a folder of its own and run as above.
+Status runRandomCase(const DiffOptions &options);
+
+} // namespace quire::test

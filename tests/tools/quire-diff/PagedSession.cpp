@@ -1,0 +1,134 @@
+// Implements PagedSession.h.
+#include "tests/tools/quire-diff/PagedSession.h"
+
+#include "runtime/device/cpu/CpuDevice.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace quire::test {
+
+/// All bits set is NaN in f32, f16 and bf16.
+static constexpr int kPoison = 0xff;
+
+Result<std::unique_ptr<PagedSession>> PagedSession::open(const SessionOptions &options,
+                                                         std::mt19937_64 &random) {
+  QUIRE_ASSIGN_OR_RETURN(Plan plan, Plan::open(options.plan));
+  std::unique_ptr<PagedSession> session(new PagedSession(std::move(plan), random));
+  CpuDeviceOptions deviceOptions;
+  deviceOptions.threads = options.threads;
+  if (!options.newestLevel)
+    deviceOptions.highestTarget = plan::ImageTarget::X86_64_V3;
+  QUIRE_ASSIGN_OR_RETURN(session->device_, createCpuDevice(deviceOptions));
+  QUIRE_ASSIGN_OR_RETURN(session->weights_, WeightStore::load(session->plan_, {}));
+  bool paged = !session->plan_.pools().empty();
+  ExecutorOptions executorOptions;
+  executorOptions.pageCount = paged ? options.pages : 0;
+  QUIRE_ASSIGN_OR_RETURN(session->executor_,
+                         Executor::create(session->plan_, *session->device_, *session->weights_,
+                                          executorOptions));
+  for (uint32_t page = 0; page < executorOptions.pageCount; ++page) {
+    session->poison(static_cast<int32_t>(page));
+    session->free_.push_back(static_cast<int32_t>(page));
+  }
+  std::shuffle(session->free_.begin(), session->free_.end(), random);
+  return session;
+}
+
+void PagedSession::poison(int32_t page) {
+  for (uint32_t pool = 0; pool < plan_.pools().size(); ++pool) {
+    uint64_t bytes = plan_.pools()[pool].bytesPerPage;
+    std::memset(executor_->pool(pool).data() + static_cast<uint64_t>(page) * bytes, kPoison, bytes);
+  }
+}
+
+Status PagedSession::checkUnusedPages() const {
+  for (uint32_t pool = 0; pool < plan_.pools().size(); ++pool) {
+    uint64_t bytes = plan_.pools()[pool].bytesPerPage;
+    for (int32_t page : free_) {
+      auto content = executor_->pool(pool).subspan(static_cast<uint64_t>(page) * bytes, bytes);
+      auto written = std::find_if(content.begin(), content.end(),
+                                  [](uint8_t byte) { return byte != kPoison; });
+      if (written != content.end())
+        return Status::error(ErrorCode::Internal,
+                             "byte " + std::to_string(written - content.begin()) + " of page " +
+                                 std::to_string(page) + " of pool '" +
+                                 std::string(plan_.string(plan_.pools()[pool].name)) +
+                                 "' was written, but no sequence owns the page");
+    }
+  }
+  return Status::ok();
+}
+
+void PagedSession::forget(int64_t sequence) {
+  auto state = sequences_.find(sequence);
+  if (state == sequences_.end())
+    return;
+  for (int32_t page : state->second.pages) {
+    poison(page);
+    size_t place = free_.empty() ? 0 : random_() % (free_.size() + 1);
+    free_.insert(free_.begin() + static_cast<ptrdiff_t>(place), page);
+  }
+  sequences_.erase(state);
+}
+
+int64_t PagedSession::length(int64_t sequence) const {
+  auto state = sequences_.find(sequence);
+  return state == sequences_.end() ? 0 : state->second.length;
+}
+
+Status PagedSession::step(const std::vector<SequenceRows> &rows) {
+  std::vector<int32_t> tokens, positions, slots, offsets{0}, lengths, samples, table;
+  auto pageSize = static_cast<int64_t>(plan_.info().pageSize);
+  size_t maxPages = 1;
+  for (const SequenceRows &each : rows) {
+    State &state = sequences_[each.sequence];
+    for (int64_t sample : each.samples)
+      samples.push_back(offsets.back() + static_cast<int32_t>(sample));
+    for (int32_t token : each.tokens) {
+      if (state.length == static_cast<int64_t>(state.pages.size()) * pageSize) {
+        if (free_.empty())
+          return Status::error(ErrorCode::ResourceExhausted, "no free pages are left");
+        state.pages.push_back(free_.back());
+        free_.pop_back();
+      }
+      tokens.push_back(token);
+      positions.push_back(static_cast<int32_t>(state.length));
+      slots.push_back(static_cast<int32_t>(state.pages.back() * pageSize + state.length % pageSize));
+      ++state.length;
+    }
+    offsets.push_back(static_cast<int32_t>(tokens.size()));
+    lengths.push_back(static_cast<int32_t>(state.length));
+    maxPages = std::max(maxPages, state.pages.size());
+  }
+  uint64_t mostPages = (plan_.info().maxContext + plan_.info().pageSize - 1) / plan_.info().pageSize;
+  if (maxPages < mostPages)
+    maxPages += random_() % (mostPages - maxPages + 1);
+  for (const SequenceRows &each : rows) {
+    const State &state = sequences_[each.sequence];
+    for (size_t page = 0; page < maxPages; ++page)
+      table.push_back(page < state.pages.size()
+                          ? state.pages[page]
+                          : static_cast<int32_t>(random_() % executor_->limits().pageCount));
+  }
+  StepBatch batch;
+  batch.tokens = static_cast<uint32_t>(tokens.size());
+  batch.tokenIds = tokens;
+  batch.positions = positions;
+  batch.slots = slots;
+  batch.queryOffsets = offsets;
+  batch.keyLengths = lengths;
+  batch.blockTable = table;
+  batch.maxPages = static_cast<uint32_t>(maxPages);
+  batch.sampleRows = samples;
+  return executor_->run(batch);
+}
+
+Status PagedSession::step(const StepInput &input) {
+  StepBatch batch;
+  batch.tokens = static_cast<uint32_t>(input.rows);
+  batch.inputs = {&input, 1};
+  return executor_->run(batch);
+}
+
+} // namespace quire::test

@@ -1,0 +1,68 @@
+// Runs a plan step by step on the CPU device, as an engine would, in the most hostile memory: every
+// cache element that no step has written is NaN, pages are handed out in random order, and unused
+// entries of the block table point to random pages.
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/exec/Executor.h"
+
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace quire::test {
+
+/// What one sequence adds in a step, maybe nothing.
+struct SequenceRows {
+  int64_t sequence;
+  std::vector<int32_t> tokens;
+  std::vector<int64_t> samples; ///< rows of `tokens` whose results are wanted
+};
+
+struct SessionOptions {
+  std::string plan;
+  uint32_t pages = 64;  ///< of every pool
+  uint32_t threads = 2;
+  bool newestLevel = true; ///< false: code for x86-64-v3 even if the machine has more
+};
+
+class PagedSession {
+public:
+  static Result<std::unique_ptr<PagedSession>> open(const SessionOptions &options,
+                                                    std::mt19937_64 &random);
+
+  /// Appends and runs. ResourceExhausted when pages run out.
+  Status step(const std::vector<SequenceRows> &rows);
+  /// Runs a plan that is no language model.
+  Status step(const StepInput &input);
+  /// Gives a sequence's pages back and fills them with NaN.
+  void forget(int64_t sequence);
+
+  /// Whether a page that belongs to no sequence was written.
+  Status checkUnusedPages() const;
+
+  Executor &executor() { return *executor_; }
+  const Plan &plan() const { return plan_; }
+  uint32_t freePages() const { return static_cast<uint32_t>(free_.size()); }
+  int64_t length(int64_t sequence) const;
+
+private:
+  struct State {
+    std::vector<int32_t> pages;
+    int64_t length = 0;
+  };
+  PagedSession(Plan plan, std::mt19937_64 &random) : plan_(std::move(plan)), random_(random) {}
+  void poison(int32_t page);
+
+  Plan plan_;
+  std::mt19937_64 &random_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<WeightStore> weights_;
+  std::unique_ptr<Executor> executor_;
+  std::vector<int32_t> free_;
+  std::map<int64_t, State> sequences_;
+};
+
+} // namespace quire::test

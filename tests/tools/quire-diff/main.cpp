@@ -1,0 +1,74 @@
+// quire-diff: compiled plans against the reference interpreter and against golden outputs.
+#include "tests/tools/quire-diff/Differential.h"
+#include "tests/tools/quire-diff/Golden.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+using namespace quire;
+using namespace quire::test;
+
+static constexpr const char *kExamples = R"(Examples:
+  quire-diff step.mlir --seed 7            random weights and ragged batches, against the interpreter
+  quire-diff MODEL_DIR                     the same with a model's own weights
+  quire-diff --random 20                   twenty random attention models
+  quire-diff --golden tests/golden/models/llama
+  quire-diff --demo models/demo tests/golden/models/demo.json
+QUIRE_SEED sets the seed when --seed does not. Exit codes: 0 agrees, 1 differs, 2 wrong usage.)";
+
+static int report(const std::string &what, const Status &status) {
+  if (status.isOk())
+    return 0;
+  std::printf("%s: %s\n", what.c_str(), status.message().c_str());
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  CLI::App program("Compares compiled plans with independent results.");
+  program.footer(kExamples);
+  std::string input, golden;
+  std::vector<std::string> demo;
+  int randomCases = 0;
+  DiffOptions options;
+  options.templates = QUIRE_TEMPLATES;
+  const char *variable = std::getenv("QUIRE_SEED");
+  options.seed = variable ? std::strtoull(variable, nullptr, 10) : std::random_device{}();
+  program.add_option("input", input, "Graph module (.mlir) or model directory");
+  program.add_option("--seed", options.seed, "Of weights, batches and pages");
+  program.add_option("--steps", options.steps, "Random steps")->check(CLI::Range(1, 100000));
+  program.add_option("--random", randomCases, "Random models; the case's seed is seed + number");
+  program.add_option("--golden", golden, "A folder of golden outputs");
+  program.add_option("--demo", demo, "The demo model and its record")->expected(2);
+  program.add_option("--templates", options.templates, "Folder of model templates");
+  program.add_option("--schedules", options.schedules, "Folder of schedule files");
+  program.add_option("--threads", options.threads, "Threads of the device");
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return program.exit(error) == 0 ? 0 : 2;
+  }
+  if (input.empty() && golden.empty() && demo.empty() && randomCases <= 0) {
+    std::fprintf(stderr, "quire-diff: nothing to do; see --help\n");
+    return 2;
+  }
+  std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(options.seed));
+  GoldenOptions goldenOptions{options.templates, options.seed, options.threads};
+  int failures = 0;
+  if (!input.empty())
+    failures += report(input, runDifferential(input, options));
+  if (!golden.empty())
+    failures += report(golden, runGolden(golden, goldenOptions));
+  if (!demo.empty())
+    failures += report(demo[0], runDemoGolden(demo[0], demo[1], goldenOptions));
+  for (int number = 0; number < randomCases; ++number) {
+    DiffOptions one = options;
+    one.seed += static_cast<uint64_t>(number);
+    failures += report("differs", runRandomCase(one));
+  }
+  if (failures)
+    std::printf("%d failed\n", failures);
+  return failures ? 1 : 0;
+}

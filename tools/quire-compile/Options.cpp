@@ -1,0 +1,149 @@
+// Implements Options.h.
+#include "tools/quire-compile/Options.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+
+namespace fs = std::filesystem;
+
+namespace quire {
+namespace {
+
+using compiler::CpuLevel;
+
+constexpr const char *kExamples = R"(Examples:
+  quire-compile MODEL_DIR -o model.plan                   a plan for both CPU levels
+  quire-compile MODEL_DIR -o model.plan --explain         and say what was fused and what was not
+  quire-compile MODEL_DIR --compile-to=tile               print the kernels' tile IR
+  quire-compile step.mlir --model-dir DIR -o step.plan    a graph of your own, weights from DIR
+  quire-compile MODEL_DIR -o m.plan --dump-ir=ir          every stage as a file
+Exit codes: 0 done, 1 cannot write, 2 wrong usage, 3 model missing or damaged, 6 compilation failed.)";
+
+/// The folder of model templates: beside the program, in an installed prefix, or in the source tree.
+std::string findTemplates() {
+  std::error_code error;
+  fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char *relative : {"../models", "../../models", "../share/quire/models"}) {
+    fs::path folder = program / relative;
+    if (!error && fs::exists(folder / "llama.json", error))
+      return fs::weakly_canonical(folder, error).string();
+  }
+  return QUIRE_TEMPLATES;
+}
+
+bool parseLevels(const std::vector<std::string> &names, std::vector<CpuLevel> &levels) {
+  levels.clear();
+  for (const std::string &name : names) {
+    CpuLevel level = CpuLevel::X86_64_V3;
+    if (name == "v4" || name == "x86-64-v4")
+      level = CpuLevel::X86_64_V4;
+    else if (name != "v3" && name != "x86-64-v3")
+      return false;
+    if (std::find(levels.begin(), levels.end(), level) == levels.end())
+      levels.push_back(level);
+  }
+  return !levels.empty();
+}
+
+bool usage(const std::string &message, int &exitCode) {
+  std::fprintf(stderr, "quire-compile: error: %s; see quire-compile --help\n", message.c_str());
+  exitCode = kUsage;
+  return false;
+}
+
+/// The options that decide what is in the plan.
+std::string describe(const compiler::CompileOptions &options,
+                     const std::vector<std::string> &levels) {
+  return nlohmann::json{{"context", options.context},
+                        {"page_size", options.pageSize},
+                        {"cache_element", options.cacheElement},
+                        {"max_tokens", options.limits.maxTokens},
+                        {"max_sequences", options.limits.maxSequences},
+                        {"max_samples", options.limits.maxSamples},
+                        {"cpu", levels},
+                        {"schedules", options.schedules},
+                        {"disabled_passes", options.disabledPasses}}
+      .dump();
+}
+
+} // namespace
+
+bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
+  compiler::CompileOptions &options = line.compile;
+  CLI::App program("Compiles a language model directory (or a graph module) into one plan file.");
+  program.name("quire-compile");
+  program.footer(kExamples);
+  bool version = false;
+  std::string stage;
+  std::vector<std::string> levels{"v3", "v4"};
+  options.limits.maxSamples = 0;
+
+  program.add_option("model", options.input, "Model directory, or .mlir module of the graph dialect")
+      ->type_name("MODEL_DIR|FILE.mlir");
+  program.add_option("-o,--output", options.output, "Where to write the plan (or the stage's IR)")
+      ->type_name("FILE");
+  program.add_option("--model-dir", options.modelDirectory, "Folder of a .mlir module's weights");
+  program.add_option("--context", options.context, "Tokens of one sequence, at most (default: model's)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 24));
+  program.add_option("--page-size", options.pageSize, "Tokens of a cache page")
+      ->check(CLI::Range(1, 65536))->capture_default_str();
+  program.add_option("--cache-element", options.cacheElement, "Element type of the cache")
+      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16"}))->capture_default_str();
+  program.add_option("--max-tokens", options.limits.maxTokens, "Token rows of one step, at most")
+      ->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  program.add_option("--max-sequences", options.limits.maxSequences, "Sequences of one step, at most")
+      ->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  program.add_option("--max-samples", options.limits.maxSamples,
+                     "Rows of one step with logits, at most (default: one for each sequence)")
+      ->check(CLI::Range(1, 1 << 20));
+  program.add_option("--cpu", levels, "CPU levels to make code for: v3, v4")->delimiter(',');
+  program.add_option("--compile-to", stage, "Stop after a stage and print its IR")
+      ->check(CLI::IsMember({"import", "graph", "tile", "cpu", "plan"}));
+  program.add_option("--dump-ir", options.dumpIr, "Write the IR after every stage")->type_name("DIR");
+  program.add_option("--dump-kernels", options.dumpKernels, "Write every kernel's IR and code")
+      ->type_name("DIR");
+  program.add_flag("--explain", line.explain, "Print what was fused, what was not and why");
+  program.add_option("--disable-pass", options.disabledPasses, "Leave a pass out, by its flag's name")
+      ->type_name("NAME");
+  program.add_option("--schedules", options.schedules, "Folder of schedule files")->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
+  program.add_option("--templates", options.templates, "Folder of model templates")->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
+  program.add_flag("--json", line.json, "Print the result as JSON");
+  program.add_flag("--timing", line.timing, "Print the time of every pass");
+  program.add_flag("-q,--quiet", line.quiet, "No progress");
+  program.add_flag("--version", version, "Print the version");
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success))
+      return usage(error.what(), exitCode);
+    exitCode = program.exit(error) == 0 ? kOk : kGeneral;
+    return false;
+  }
+  if (version) {
+    std::printf("%s\n", compiler::compilerVersion().c_str());
+    exitCode = kOk;
+    return false;
+  }
+  if (options.input.empty())
+    return usage("no model was given", exitCode);
+  if (!stage.empty())
+    options.stopAfter = compiler::stageNamed(stage);
+  else if (options.output.empty())
+    return usage("-o FILE says where the plan goes", exitCode);
+  if (!parseLevels(levels, options.cpuLevels))
+    return usage("--cpu takes v3 and v4", exitCode);
+  if (options.limits.maxSamples == 0)
+    options.limits.maxSamples = options.limits.maxSequences;
+  if (options.templates.empty())
+    options.templates = findTemplates();
+  options.passTiming = line.timing;
+  options.description = describe(options, levels);
+  return true;
+}
+
+} // namespace quire

@@ -1,0 +1,110 @@
+// Implements Result.h.
+#include "tools/quire-compile/Result.h"
+
+#include "runtime/plan/Describe.h"
+#include "runtime/plan/Names.h"
+#include "runtime/plan/Plan.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdarg>
+#include <cstdio>
+
+namespace quire {
+namespace {
+
+[[gnu::format(printf, 1, 2)]] std::string format(const char *pattern, ...) {
+  va_list arguments;
+  va_start(arguments, pattern);
+  char buffer[512];
+  std::vsnprintf(buffer, sizeof buffer, pattern, arguments);
+  va_end(arguments);
+  return buffer;
+}
+
+std::string amount(uint64_t bytes) {
+  return format("%14llu bytes  %10.3f MB", static_cast<unsigned long long>(bytes),
+                static_cast<double>(bytes) / 1e6);
+}
+
+/// Resident memory that does not depend on the number of cache pages, at the limits of a step.
+struct Memory {
+  explicit Memory(const Plan &plan) {
+    const plan::InfoRecord &info = plan.info();
+    weights = info.weightBytes;
+    workLists = info.workListBytes;
+    uint64_t tokens = plan::padRows(info.maxTokens), samples = plan::padRows(info.maxSamples);
+    arena = plan::evaluate(info.arena, tokens, samples);
+    for (const plan::TensorRecord &tensor : plan.tensors()) {
+      uint64_t rows = tensor.extent == plan::Extent::Tokens    ? tokens
+                      : tensor.extent == plan::Extent::Samples ? samples
+                                                               : 1;
+      tensors += rows * tensor.rowStride * plan::elementBytes(tensor.element);
+    }
+    page = info.pageBytes;
+    token = info.pageSize ? info.pageBytes / info.pageSize : 0;
+  }
+  uint64_t weights, arena, tensors = 0, workLists, page, token;
+};
+
+std::string asText(const Plan &plan) {
+  const plan::InfoRecord &info = plan.info();
+  Memory memory(plan);
+  std::string text = format("plan      %s: %zu kernels, %zu instructions, %zu bytes\n",
+                            plan.name().c_str(), plan.kernels().size(), plan.instructions().size(),
+                            plan.bytes().size());
+  for (const plan::ImageRecord &image : plan.images())
+    text += format("code      %-24s %s\n",
+                   image.target == plan::ImageTarget::X86_64_V3 ? "x86-64-v3" : "x86-64-v4",
+                   amount(image.bytes).c_str());
+  text += format("weights   %-24s %s\n", "", amount(memory.weights).c_str());
+  text += format("arena     %-24s %s\n",
+                 format("at %u tokens, %u samples", info.maxTokens, info.maxSamples).c_str(),
+                 amount(memory.arena).c_str());
+  text += format("          = %s bytes (T, S: rows padded to %u)\n", describeSize(info.arena).c_str(),
+                 plan::kRowPadding);
+  text += format("in/out    %-24s %s\n", "", amount(memory.tensors).c_str());
+  text += format("lists     %-24s %s\n", "", amount(memory.workLists).c_str());
+  if (info.pageSize) {
+    text += format("cache     %-24s %s\n", "for each token", amount(memory.token).c_str());
+    text += format("          %-24s %s\n", format("for a page of %u tokens", info.pageSize).c_str(),
+                   amount(memory.page).c_str());
+  }
+  return text;
+}
+
+std::string asJson(const Plan &plan, const CommandLine &line,
+                   const compiler::CompileReport &report) {
+  Memory memory(plan);
+  nlohmann::json stages = nlohmann::json::array();
+  for (const auto &[name, seconds] : report.stages)
+    stages.push_back({{"stage", name}, {"seconds", seconds}});
+  nlohmann::json result = {
+      {"plan", line.compile.output},
+      {"bytes", plan.bytes().size()},
+      {"stages", stages},
+      {"warnings", report.warnings},
+      {"remarks", report.remarks},
+      {"memory",
+       {{"weight_bytes", memory.weights},
+        {"arena_bytes", memory.arena},
+        {"tensor_bytes", memory.tensors},
+        {"work_list_bytes", memory.workLists},
+        {"cache_bytes_per_token", memory.token},
+        {"cache_bytes_per_page", memory.page}}},
+      {"description", describeJson(plan)}};
+  return result.dump(2) + "\n";
+}
+
+} // namespace
+
+Result<std::string> describeResult(const CommandLine &line,
+                                   const compiler::CompileReport &report) {
+  QUIRE_ASSIGN_OR_RETURN(Plan plan, Plan::open(line.compile.output));
+  if (line.json)
+    return asJson(plan, line, report);
+  std::string text = line.explain ? report.explain + "\n" : std::string();
+  return text + asText(plan);
+}
+
+} // namespace quire

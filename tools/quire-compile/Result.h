@@ -1,0 +1,14 @@
+// What quire-compile prints about the plan it wrote. Everything is read back from the file.
+#pragma once
+
+#include "tools/quire-compile/Options.h"
+
+#include "runtime/base/Status.h"
+
+namespace quire {
+
+/// Kernels, native code and the exact memory of the plan at line.compile.output; as JSON with the
+/// whole description of the plan when asked for.
+Result<std::string> describeResult(const CommandLine &line, const compiler::CompileReport &report);
+
+} // namespace quire
