@@ -84,4 +84,63 @@ def ResolveGathersPass : TileKernelPass<"quire-resolve-gathers"> {
   }];
 }
 
+def TileReductionPass : TileKernelPass<"quire-tile-reduction"> {
+  let summary = "cuts the keys of attention into tiles: the KV loop";
+  let description = [{
+    ```mlir
+    // before                                     // after
+    %k = tile.page_view … -> tensor<64x?xbf16>    %o:3 = scf.for %n = %begin to %end step 32 {
+    %o:3 = tile.online_attention … key(%k)          %k = tile.load_pages … at %n -> tensor<64x32xbf16>
+                                                    tile.online_attention … key(%k at %n end %end) }
+    ```
+  }];
+}
+
+def BoundMaskPass : TileKernelPass<"quire-bound-mask"> {
+  let summary = "bounds the KV loop by the mask and splits off full tiles";
+  let description = [{
+    ```mlir
+    // before                                     // after (causal)
+    scf.for %n = %begin to %end step 32 {         scf.for %n = %begin to %full step 32 {
+      tile.online_attention mask {k <= q} }         tile.online_attention full }
+                                                  scf.for %n = %full to min(%end, %q + 8) step 32 {
+                                                    tile.online_attention mask {k <= q} }
+    ```
+    Interval analysis of the mask region over the tile's queries; no mask lists. What cannot be
+    bounded is masked one by one, with a remark.
+  }];
+}
+
+def DecomposeOnlineAttentionPass : TileKernelPass<"quire-decompose-online-attention"> {
+  let summary = "one tile of online attention becomes linalg";
+  let description = [{
+    ```mlir
+    // before                                     // after
+    %a, %m, %s = tile.online_attention …          generic q k, generic score and mask, generic max,
+                                                  generic exp2, generic sum, generic a r + p v
+    ```
+    Fully masked rows give zeros, never NaN; keys and values beyond the end may hold anything.
+  }];
+}
+
+def ResolvePagesPass : TileKernelPass<"quire-resolve-pages"> {
+  let summary = "page accesses become loads and stores of the pool";
+  let description = [{
+    ```mlir
+    // before                                     // after
+    %k = tile.load_pages %pool, %table[%first]    %page = %table[%first + %n / 32]
+           head %h at %n tokens 1                 %k = tile.load %pool[%page, %h, 0, %n % 32]
+    tile.append %v, %pool, %slots[%r] tokens 0    scf.if %slots[%r] >= 0 { tile.store %v, %pool[…] }
+    ```
+  }];
+}
+
+def VerifyTileKernelsPass : TileKernelPass<"quire-verify-tile-kernels"> {
+  let summary = "checks what both backends rely on";
+  let description = [{
+    Kernels have a grid, tiles have static shapes, and nothing is left of the graph, of pages or of
+    online attention. A stage that skipped a lowering stops here.
+  }];
+}
+
 #endif

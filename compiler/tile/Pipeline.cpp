@@ -1,6 +1,7 @@
 // Stage B in order. After it, kernels are static tiles on buffers and the step only calls them.
 #include "compiler/tile/Passes.h"
 
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -20,9 +21,16 @@ void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOp
   kernel.addPass(createTileParallelPass());
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createCSEPass());
+  kernel.addPass(createTileReductionPass());
+  kernel.addPass(createBoundMaskPass());
+  kernel.addPass(createCanonicalizerPass());
+  kernel.addPass(createDecomposeOnlineAttentionPass());
   kernel.addPass(createResolveGathersPass());
+  kernel.addPass(createResolvePagesPass());
+  kernel.addPass(createLowerAffinePass());
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createCSEPass());
+  kernel.addPass(createVerifyTileKernelsPass());
 }
 
 void quire::tile::registerTilePasses() {
