@@ -2,8 +2,9 @@
 //
 //   before:  %a, %m, %s = tile.online_attention query(%q) key(%k) value(%v) outs(%a0, %m0, %s0)
 //   after:   %x = generic: q k           %y = generic: log2(e) score(x), -inf where not seen
-//            %m = generic: max(m0, y)    %r = generic: exp2(m0 - m)   %p = generic: exp2(y - m)
-//            %s = generic: s0 r + p      %a = generic: a0 r + p v
+//            %t = generic: max of y      %n = generic: max(m0, t)
+//            %r = generic: exp2(m0 - n)  %p = generic: exp2(y - n)
+//            %s = generic: s0 r + p      %a = generic: a0 r + p v     %m = generic: max(m0, t)
 //
 // (-inf) - (-inf) is NaN: the maximum is replaced by 0 where it is -inf, so rows that have seen nothing
 // keep acc = 0 and sum = 0. Keys at keyEnd and beyond may hold anything, NaN too: their scores are
@@ -42,16 +43,19 @@ public:
   void run() {
     Value zero = constant(0), minusInfinity = constant(-std::numeric_limits<double>::infinity());
     Value scores = weigh(products());
-    Value max = generic({scores}, op.getMax(), {map(3, {d[0], d[1], d[2]}), map(3, {d[0], d[1]})}, 1,
-                        [](OpBuilder &b, Location l, ValueRange v) -> Value {
-                          return arith::MaxNumFOp::create(b, l, v[1], v[0]);
-                        });
-    AffineMap row = map(2, {d[0], d[1]});
-    Value safe = generic({max}, empty({m, g}), {row, row}, 0,
+    auto larger = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+      return arith::MaxNumFOp::create(b, l, v[1], v[0]);
+    };
+    AffineMap row = map(2, {d[0], d[1]}), cell = map(3, {d[0], d[1], d[2]}),
+              cellRow = map(3, {d[0], d[1]});
+    Value lowest = linalg::FillOp::create(builder, loc, minusInfinity, empty({m, g})).getResult(0);
+    Value tileMax = generic({scores}, lowest, {cell, cellRow}, 1, larger);
+    Value safe = generic({op.getMax(), tileMax}, empty({m, g}), {row, row, row}, 0,
                          [&](OpBuilder &b, Location l, ValueRange v) -> Value {
-                           Value isEmpty = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, v[0],
+                           Value max = larger(b, l, v);
+                           Value isEmpty = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, max,
                                                                  minusInfinity);
-                           return arith::SelectOp::create(b, l, isEmpty, zero, v[0]);
+                           return arith::SelectOp::create(b, l, isEmpty, zero, max);
                          });
     auto difference = [](OpBuilder &b, Location l, ValueRange v) -> Value {
       return math::Exp2Op::create(b, l, arith::SubFOp::create(b, l, v[0], v[1]));
@@ -60,7 +64,6 @@ public:
       return arith::MulFOp::create(b, l, v[1], v[0]);
     };
     Value ratio = generic({op.getMax(), safe}, empty({m, g}), {row, row, row}, 0, difference);
-    AffineMap cell = map(3, {d[0], d[1], d[2]}), cellRow = map(3, {d[0], d[1]});
     Value weights = generic({scores, safe}, empty({m, g, n}), {cell, cellRow, cell}, 0, difference);
     Value sum = generic({ratio}, op.getSum(), {row, row}, 0, rescale);
     sum = generic({weights}, sum, {cell, cellRow}, 1,
@@ -69,6 +72,8 @@ public:
                   });
     Value acc = generic({ratio}, op.getAcc(), {cellRow, cell}, 0, rescale);
     acc = contraction(weights, values(), acc, {d[0], d[1], d[3]}, {d[3], d[2]});
+    // The old maximum is read above, so that here the new one can be written in its place.
+    Value max = generic({tileMax}, op.getMax(), {row, row}, 0, larger);
     op.replaceAllUsesWith(ValueRange{acc, max, sum});
     op.erase();
   }
