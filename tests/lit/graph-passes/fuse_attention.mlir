@@ -192,3 +192,50 @@ func.func @shared_mask(%q: tensor<?x4x16xf32>, %batch: !graph.batch, %cache: !ca
   %o = graph.mix %p, %cache "v" of %batch : tensor<?x4x?xf32>, !cache -> tensor<?x4x16xf32>
   return %o : tensor<?x4x16xf32>
 }
+
+// Division by a positive constant keeps -inf, so the mask below it comes off.
+// CHECK-LABEL: func.func @divided
+// CHECK: score {
+// CHECK-NOT: arith.select
+// CHECK: arith.divf
+// CHECK: mask {
+// CHECK: arith.cmpi sle
+func.func @divided(%q: tensor<?x4x16xf32>, %batch: !graph.batch, %cache: !cache) -> tensor<?x4x16xf32> {
+  %s = graph.scores %q, %cache "k" of %batch : tensor<?x4x16xf32>, !cache -> tensor<?x4x?xf32>
+  %two_ = arith.constant 2.0 : f32
+  %two = graph.splat %two_ like %s : f32, tensor<?x4x?xf32> -> tensor<?x4x?xf32>
+  %inf_ = arith.constant 0xFF800000 : f32
+  %inf = graph.splat %inf_ like %s : f32, tensor<?x4x?xf32> -> tensor<?x4x?xf32>
+  %qp = graph.position query %s of %batch : tensor<?x4x?xf32> -> tensor<?x4x?xi32>
+  %kp = graph.position key %s of %batch : tensor<?x4x?xf32> -> tensor<?x4x?xi32>
+  %seen = arith.cmpi sle, %kp, %qp : tensor<?x4x?xi32>
+  %a = arith.select %seen, %s, %inf : tensor<?x4x?xi1>, tensor<?x4x?xf32>
+  %r = arith.divf %a, %two : tensor<?x4x?xf32>
+  %p = graph.softmax %r : tensor<?x4x?xf32> -> tensor<?x4x?xf32>
+  %o = graph.mix %p, %cache "v" of %batch : tensor<?x4x?xf32>, !cache -> tensor<?x4x16xf32>
+  return %o : tensor<?x4x16xf32>
+}
+
+// A negative factor turns -inf into +inf: that is no mask.
+// CHECK-LABEL: func.func @negative
+// CHECK: score {
+// CHECK: arith.select
+// CHECK: arith.mulf
+// CHECK: mask {
+// CHECK-NEXT: ^bb0
+// CHECK-NEXT: arith.constant true
+func.func @negative(%q: tensor<?x4x16xf32>, %batch: !graph.batch, %cache: !cache) -> tensor<?x4x16xf32> {
+  %s = graph.scores %q, %cache "k" of %batch : tensor<?x4x16xf32>, !cache -> tensor<?x4x?xf32>
+  %two_ = arith.constant -2.0 : f32
+  %two = graph.splat %two_ like %s : f32, tensor<?x4x?xf32> -> tensor<?x4x?xf32>
+  %inf_ = arith.constant 0xFF800000 : f32
+  %inf = graph.splat %inf_ like %s : f32, tensor<?x4x?xf32> -> tensor<?x4x?xf32>
+  %qp = graph.position query %s of %batch : tensor<?x4x?xf32> -> tensor<?x4x?xi32>
+  %kp = graph.position key %s of %batch : tensor<?x4x?xf32> -> tensor<?x4x?xi32>
+  %seen = arith.cmpi sle, %kp, %qp : tensor<?x4x?xi32>
+  %a = arith.select %seen, %s, %inf : tensor<?x4x?xi1>, tensor<?x4x?xf32>
+  %r = arith.mulf %a, %two : tensor<?x4x?xf32>
+  %p = graph.softmax %r : tensor<?x4x?xf32> -> tensor<?x4x?xf32>
+  %o = graph.mix %p, %cache "v" of %batch : tensor<?x4x?xf32>, !cache -> tensor<?x4x16xf32>
+  return %o : tensor<?x4x16xf32>
+}

@@ -3,16 +3,16 @@
 // Mathematics on splats happens on scalars, and folds there.
 // CHECK-LABEL: func.func @splats_fold
 // CHECK-SAME: (%[[X:.+]]: tensor<?x8xf32>)
-// CHECK-DAG: %[[SIX:.+]] = arith.constant 6.000000e+00 : f32
-// CHECK: %[[S:.+]] = graph.splat %[[SIX]] like %[[X]]
+// CHECK-DAG: %[[QUOTIENT:.+]] = arith.constant 2.000000e+00 : f32
+// CHECK: %[[S:.+]] = graph.splat %[[QUOTIENT]] like %[[X]]
 // CHECK-NEXT: %[[R:.+]] = arith.addf %[[X]], %[[S]]
 // CHECK-NEXT: return %[[R]]
 func.func @splats_fold(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
-  %two = arith.constant 2.0 : f32
+  %six = arith.constant 6.0 : f32
   %three = arith.constant 3.0 : f32
-  %a = graph.splat %two like %x : f32, tensor<?x8xf32> -> tensor<?x8xf32>
+  %a = graph.splat %six like %x : f32, tensor<?x8xf32> -> tensor<?x8xf32>
   %b = graph.splat %three like %a : f32, tensor<?x8xf32> -> tensor<?x8xf32>
-  %c = arith.mulf %a, %b : tensor<?x8xf32>
+  %c = arith.divf %a, %b : tensor<?x8xf32>
   %d = arith.addf %x, %c : tensor<?x8xf32>
   return %d : tensor<?x8xf32>
 }

@@ -144,6 +144,15 @@ TEST_F(ReferenceAttention, MapScoresHandsOverAbsolutePositions) {
   EXPECT_EQ(s.values[2], 1);
 }
 
+TEST(ReferenceGroupedHeads, NeighbouringQueryHeadsShareACacheHead) {
+  CacheState cache;
+  std::vector<Row> rows{{1, 0}};
+  append(cache, "k", make({1, 2, 1}, {10, 100}), rows);
+  Tensor s = scores(make({1, 4, 1}, {1, 2, 3, 4}), cache, "k", rows);
+  expectValues(s, {10, 20, 300, 400});
+  expectValues(mix(s, cache, "k", rows, 1), {100, 200, 30000, 40000});
+}
+
 TEST(ReferenceRounding, RoundsToNearestEven) {
   mlir::MLIRContext context;
   mlir::Type bf16 = mlir::BFloat16Type::get(&context), f16 = mlir::Float16Type::get(&context);
