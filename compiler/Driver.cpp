@@ -4,6 +4,7 @@
 #include "compiler/Explain.h"
 #include "compiler/PassSwitch.h"
 #include "compiler/Registration.h"
+#include "compiler/cpu/CodeGen.h"
 #include "compiler/cpu/CpuImage.h"
 #include "compiler/cpu/Passes.h"
 #include "compiler/import/Import.h"
@@ -328,6 +329,7 @@ void prepareContext(MLIRContext &context) {
   DialectRegistry registry;
   registerAllDialects(registry);
   registerCpuDialects(registry);
+  registerCodeGenTranslations(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
   context.printOpOnDiagnostic(false);
