@@ -74,7 +74,7 @@ inline const nlohmann::json &goldenConfig(size_t family) {
 inline void runImport(const Template &model, const nlohmann::json &config) {
   AnyCatalog catalog;
   BuildOptions options;
-  options.maxOperations = 2000;
+  options.maxOperations = 400;
   options.maxSteps = 100'000;
   std::vector<std::string> warnings;
   auto module = buildModel(context(), model, config, catalog, options, warnings);

@@ -7,7 +7,7 @@ using namespace quire;
 using namespace quire::importer;
 
 /// The frame around loose lines: inputs, weights, definitions and a cache to play with.
-static const char *const kFrame = R"({
+static const char *const kFrame = R"json({
   "config": {"n": "integer 1..1024 = 4", "text": "text = 'silu'", "flag": "flag = false",
              "kinds": "list? = ['a', 'b']", "settings": "record? = null"},
   "weights": {"table": "table [64, 32]", "square": "square.{n} [32, 32]", "vector": "vector [32]",
@@ -18,7 +18,7 @@ static const char *const kFrame = R"({
   "graph": ["x = embed(tokens, table)", "q = split_heads(linear(x, square), n)",
             "cache = cache_append('cache', null, k = q, v = q)", "s = scores(q, cache, 'k')",
             "query = query_position(s)", "key = key_position(s)"]
-})";
+})json";
 
 static nlohmann::ordered_json templateFromLines(const std::string &lines) {
   static const nlohmann::ordered_json frame = nlohmann::ordered_json::parse(kFrame);
