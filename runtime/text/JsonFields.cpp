@@ -13,10 +13,14 @@ Status missingField(std::string_view stage, std::string_view name, std::string_v
 }
 
 Status unknownStage(std::string_view role, std::string_view type, std::string_view known) {
-  std::string named = type.empty() ? "without a type" : "'" + std::string(type) + "'";
-  return Status::error(ErrorCode::Unsupported, "the tokenizer's " + std::string(role) + " " +
-                                                   named + " is not supported; known are " +
-                                                   std::string(known));
+  std::string message = "the tokenizer's ";
+  message.append(role);
+  if (type.empty())
+    message.append(" without a type");
+  else
+    message.append(" '").append(type).append("'");
+  message.append(" is not supported; known are ").append(known);
+  return Status::error(ErrorCode::Unsupported, std::move(message));
 }
 
 Result<bool> boolField(const JsonValue &json, std::string_view stage, std::string_view name,
