@@ -161,9 +161,9 @@ private:
         value = peelAdd(add);
       } else if (isa<arith::MulFOp>(op)) {
         bool constantFirst = isPositiveFinite(op->getOperand(0));
-        value = constantFirst                           ? op->getOperand(1)
+        value = constantFirst                         ? op->getOperand(1)
                 : isPositiveFinite(op->getOperand(1)) ? op->getOperand(0)
-                                                        : Value();
+                                                      : Value();
       } else if (isa<arith::DivFOp>(op)) {
         value = isPositiveFinite(op->getOperand(1)) ? op->getOperand(0) : Value();
       } else if (isa<arith::SubFOp>(op)) {

@@ -48,7 +48,8 @@ void DispatchGroups::separateSplats(Block &block) {
     if (!isElementwise(&op))
       continue;
     auto *like = llvm::find_if(op.getOpOperands(), [](OpOperand &operand) {
-      return isa<RankedTensorType>(operand.get().getType()) && !operand.get().getDefiningOp<SplatOp>();
+      return isa<RankedTensorType>(operand.get().getType()) &&
+             !operand.get().getDefiningOp<SplatOp>();
     });
     if (like == op.getOpOperands().end())
       continue;
@@ -73,9 +74,8 @@ void DispatchGroups::add(DispatchGroup *group, Operation *op) {
 }
 
 void DispatchGroups::sortMembers(DispatchGroup &group) const {
-  llvm::sort(group.members, [&](Operation *a, Operation *b) {
-    return positions.lookup(a) < positions.lookup(b);
-  });
+  llvm::sort(group.members,
+             [&](Operation *a, Operation *b) { return positions.lookup(a) < positions.lookup(b); });
 }
 
 DispatchGroup *DispatchGroups::merge(ArrayRef<DispatchGroup *> parts) {

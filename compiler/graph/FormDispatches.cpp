@@ -69,8 +69,8 @@ private:
       return;
     Operation *op = value.getDefiningOp();
     DispatchRole role = op ? dispatchRole(op) : DispatchRole::Held;
-    bool isView = role == DispatchRole::View && !groups.groupOf(op) &&
-                  group_->kind == DispatchKind::Row;
+    bool isView =
+        role == DispatchRole::View && !groups.groupOf(op) && group_->kind == DispatchKind::Row;
     if (role == DispatchRole::Copied || isView)
       return copy(op);
     inputs.push_back(outer(value));
@@ -173,8 +173,8 @@ struct FormDispatchesPass : impl::FormDispatchesPassBase<FormDispatchesPass> {
       if (dispatchRole(&op) == DispatchRole::Decomposed)
         return op.emitOpError() << "belongs to attention that was not fused; a kernel needs "
                                    "graph.attention, see the remark of quire-fuse-attention";
-      bool isKnown = isa_and_nonnull<GraphDialect, arith::ArithDialect, math::MathDialect>(
-          op.getDialect());
+      bool isKnown =
+          isa_and_nonnull<GraphDialect, arith::ArithDialect, math::MathDialect>(op.getDialect());
       if (!isKnown || !isPure(&op))
         return op.emitOpError() << "cannot be part of a dispatch; a step function holds graph, "
                                    "arith and math operations";

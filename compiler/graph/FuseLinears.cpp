@@ -65,7 +65,8 @@ Value stackWeights(OpBuilder &builder, Location loc, ArrayRef<Value> parts) {
   auto type = cast<RankedTensorType>(parts.front().getType());
   SmallVector<int64_t> shape(type.getShape());
   shape[0] = rows;
-  return WeightOp::create(builder, loc, type.clone(shape), builder.getStringAttr(llvm::join(names, "+")),
+  return WeightOp::create(builder, loc, type.clone(shape),
+                          builder.getStringAttr(llvm::join(names, "+")),
                           SourcesAttr::get(builder.getContext(), sources));
 }
 

@@ -18,9 +18,8 @@ StringRef elementwiseWord(Operation *op, const DispatchGroup &group) {
     return op->getName().stripDialect();
   if (!isa<arith::AddFOp, arith::MulFOp>(op))
     return isa<arith::MaximumFOp>(op) ? "max" : isa<arith::MinimumFOp>(op) ? "min" : "";
-  bool readsSplat = llvm::any_of(op->getOperands(), [](Value operand) {
-    return operand.getDefiningOp<SplatOp>() != nullptr;
-  });
+  bool readsSplat = llvm::any_of(
+      op->getOperands(), [](Value operand) { return operand.getDefiningOp<SplatOp>() != nullptr; });
   bool readsOutside = llvm::any_of(op->getOperands(), [&](Value operand) {
     return !llvm::is_contained(group.members, operand.getDefiningOp());
   });
@@ -54,9 +53,11 @@ std::string kernelName(const DispatchGroup &group) {
   for (Operation *op : group.members) {
     StringRef next = word(op, group);
     // A gate's activation is part of being a gate; query and key go through the same ops.
-    if (next.empty() || (linears == 2 && (isa<LinearOp>(op) || isa<math::MathDialect>(op->getDialect()))))
+    if (next.empty() ||
+        (linears == 2 && (isa<LinearOp>(op) || isa<math::MathDialect>(op->getDialect()))))
       continue;
-    bool repeats = appends ? llvm::is_contained(words, next) : !words.empty() && words.back() == next;
+    bool repeats =
+        appends ? llvm::is_contained(words, next) : !words.empty() && words.back() == next;
     if (!repeats)
       words.push_back(next);
   }

@@ -15,8 +15,8 @@ namespace quire::graph {
 namespace {
 
 bool isRowOp(Operation &op) {
-  return isElementwise(&op) || isa<EmbedOp, NormOp, RotateOp, ColumnsOp, ReshapeOp, CacheAppendOp,
-                                   TakeRowsOp>(op);
+  return isElementwise(&op) ||
+         isa<EmbedOp, NormOp, RotateOp, ColumnsOp, ReshapeOp, CacheAppendOp, TakeRowsOp>(op);
 }
 
 /// Scalars, splats and positions are free in any dispatch.
@@ -54,8 +54,8 @@ LogicalResult verifyBody(DispatchOp dispatch) {
   if (row && !isElementwise(row))
     return row->emitOpError() << "shares a dispatch with a linear; only elementwise ops may";
   for (Operation &op : dispatch.getBody().front())
-    if (isElementwise(&op) && cast<RankedTensorType>(op.getResult(0).getType()).getShape() !=
-                                  first.getType().getShape())
+    if (isElementwise(&op) &&
+        cast<RankedTensorType>(op.getResult(0).getType()).getShape() != first.getType().getShape())
       return op.emitOpError() << "must have the shape of the linear, " << first.getType();
   return success();
 }

@@ -94,8 +94,8 @@ Tensor softmax(const Tensor &scores, const Tensor *sink) {
   return result;
 }
 
-Tensor mix(const Tensor &weights, const CacheState &cache, StringRef component,
-           ArrayRef<Row> rows, int64_t dim) {
+Tensor mix(const Tensor &weights, const CacheState &cache, StringRef component, ArrayRef<Row> rows,
+           int64_t dim) {
   int64_t heads = weights.shape[1], most = weights.shape[2];
   Tensor result({weights.rows(), heads, dim});
   for (int64_t t = 0; t < weights.rows(); ++t) {

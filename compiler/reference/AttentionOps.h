@@ -23,8 +23,8 @@ struct Row {
 };
 
 /// Keys of every row in one component: the rows its sequence has in the cache.
-std::shared_ptr<const std::vector<int64_t>> keysOf(const CacheState &cache, llvm::StringRef component,
-                                                   llvm::ArrayRef<Row> rows);
+std::shared_ptr<const std::vector<int64_t>>
+keysOf(const CacheState &cache, llvm::StringRef component, llvm::ArrayRef<Row> rows);
 
 /// Appends row t of `values` [T, G, D] to the sequence of row t.
 void append(CacheState &cache, llvm::StringRef component, const Tensor &values,

@@ -276,9 +276,8 @@ FailureOr<std::shared_ptr<const Tensor>> Evaluator::constant(Operation &op) {
   if (kept)
     return kept;
   if (auto table = dyn_cast<RotaryTableOp>(op)) {
-    kept = std::make_shared<const Tensor>(rotaryTable(table.getFrequencies(),
-                                                      table.getScale().convertToDouble(),
-                                                      table.getType().getShape()[0]));
+    kept = std::make_shared<const Tensor>(rotaryTable(
+        table.getFrequencies(), table.getScale().convertToDouble(), table.getType().getShape()[0]));
     return kept;
   }
   FailureOr<Tensor> weight = loadWeight(cast<WeightOp>(op));

@@ -18,9 +18,9 @@ using WeightLoader = std::function<mlir::FailureOr<std::vector<float>>(llvm::Str
 
 /// What one sequence adds in a step.
 struct SequenceStep {
-  int64_t sequence;                   ///< any number; the state of earlier steps is found by it
-  std::vector<int32_t> tokens;        ///< new tokens, after those of earlier steps
-  std::vector<int64_t> samples = {};  ///< rows of `tokens` whose results are wanted, 0-based
+  int64_t sequence;                  ///< any number; the state of earlier steps is found by it
+  std::vector<int32_t> tokens;       ///< new tokens, after those of earlier steps
+  std::vector<int64_t> samples = {}; ///< rows of `tokens` whose results are wanted, 0-based
 };
 
 /// The ragged batch of a step, packed in this order.

@@ -1,10 +1,10 @@
-// Questions about elementwise mathematics in a graph: upstream arith and math ops that compute every
-// element of their one tensor result from the same element of their operands.
+// Questions about elementwise mathematics in a graph: upstream arith and math ops that compute
+// every element of their one tensor result from the same element of their operands.
 #pragma once
 
-#include "llvm/ADT/APFloat.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Operation.h"
+#include "llvm/ADT/APFloat.h"
 
 #include <optional>
 
@@ -21,8 +21,8 @@ mlir::Operation *createOnScalars(mlir::OpBuilder &builder, mlir::Operation *elem
 /// The constant that a float value holds in every element: a scalar constant or a splat of one.
 std::optional<llvm::APFloat> uniformFloat(mlir::Value value);
 
-/// True when elementwise mathematics alone leads from both values to one op, as from the gate and up
-/// projections of a feed-forward block to their product.
+/// True when elementwise mathematics alone leads from both values to one op, as from the gate and
+/// up projections of a feed-forward block to their product.
 bool meetInElementwise(mlir::Value a, mlir::Value b);
 
 } // namespace quire::graph

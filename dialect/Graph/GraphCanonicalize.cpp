@@ -15,9 +15,7 @@ using namespace quire::graph;
 
 namespace {
 
-bool isFloat(Value value) {
-  return value && isa<FloatType>(getElementTypeOrSelf(value.getType()));
-}
+bool isFloat(Value value) { return value && isa<FloatType>(getElementTypeOrSelf(value.getType())); }
 
 /// The tensor that gave `value` its shape, or null when `value` made a shape of its own.
 Value shapeSource(Value value) {
@@ -77,7 +75,8 @@ struct ComputeSplatOnScalars : RewritePattern {
     if (!like)
       return failure();
     Operation *scalar = createOnScalars(rewriter, op, scalars);
-    rewriter.replaceOpWithNewOp<SplatOp>(op, op->getResult(0).getType(), scalar->getResult(0), like);
+    rewriter.replaceOpWithNewOp<SplatOp>(op, op->getResult(0).getType(), scalar->getResult(0),
+                                         like);
     return success();
   }
 };

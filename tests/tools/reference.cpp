@@ -90,16 +90,17 @@ int main(int argc, char **argv) {
     llvm::errs() << "error: " << file << " holds no function @step\n";
     return 1;
   }
-  reference::Interpreter interpreter(
-      step, randomWeights(*module, seed),
-      single ? reference::Precision::Float32 : reference::Precision::Float64);
+  reference::Interpreter interpreter(step, randomWeights(*module, seed),
+                                     single ? reference::Precision::Float32
+                                            : reference::Precision::Float64);
   auto inputs = randomInputs(step, rows, seed);
   size_t count = tokens.size(), size = chunk > 0 ? chunk : std::max<size_t>(count, 1);
   for (size_t begin = 0; begin == 0 || begin < count; begin += size) {
     reference::Batch batch;
     if (count) {
       size_t end = std::min(begin + size, count);
-      batch.push_back({0, {tokens.begin() + begin, tokens.begin() + end}, {int64_t(end - begin) - 1}});
+      batch.push_back(
+          {0, {tokens.begin() + begin, tokens.begin() + end}, {int64_t(end - begin) - 1}});
     }
     auto results = interpreter.run(batch, inputs);
     if (failed(results))

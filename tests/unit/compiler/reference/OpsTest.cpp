@@ -49,10 +49,8 @@ TEST(ReferenceOps, LinearSumsRowsLongerThanItsPartialSums) {
 
 TEST(ReferenceOps, RmsNormDividesByTheRootMeanSquare) {
   // mean square of (3, 4) is 12.5; with epsilon 3.5 the root is 4.
-  expectValues(norm(make({1, 2}, {3, 4}), make({2}, {1, 2}), nullptr, {false, 3.5, 0}),
-               {0.75, 2});
-  expectValues(norm(make({1, 2}, {3, 4}), make({2}, {1, 2}), nullptr, {false, 3.5, 1}),
-               {1.5, 3});
+  expectValues(norm(make({1, 2}, {3, 4}), make({2}, {1, 2}), nullptr, {false, 3.5, 0}), {0.75, 2});
+  expectValues(norm(make({1, 2}, {3, 4}), make({2}, {1, 2}), nullptr, {false, 3.5, 1}), {1.5, 3});
 }
 
 TEST(ReferenceOps, LayerNormSubtractsTheMeanFirst) {
@@ -67,8 +65,8 @@ TEST(ReferenceOps, NormOfHeadsTakesTheLastDimension) {
 }
 
 TEST(ReferenceOps, RotaryTableHoldsCosinesThenSines) {
-  expectValues(rotaryTable({1.0f, 0.5f}, 2, 2),
-               {2, 2, 0, 0, 2 * std::cos(1), 2 * std::cos(0.5), 2 * std::sin(1), 2 * std::sin(0.5)});
+  expectValues(rotaryTable({1.0f, 0.5f}, 2, 2), {2, 2, 0, 0, 2 * std::cos(1), 2 * std::cos(0.5),
+                                                 2 * std::sin(1), 2 * std::sin(0.5)});
 }
 
 TEST(ReferenceOps, RotateTurnsHalvesOrNeighboursAndPassesTheRest) {
@@ -156,7 +154,7 @@ TEST(ReferenceGroupedHeads, NeighbouringQueryHeadsShareACacheHead) {
 TEST(ReferenceRounding, RoundsToNearestEven) {
   mlir::MLIRContext context;
   mlir::Type bf16 = mlir::BFloat16Type::get(&context), f16 = mlir::Float16Type::get(&context);
-  EXPECT_EQ(roundTo(bf16, 1.0 + 1.0 / 256), 1.0);            // half way, to even
+  EXPECT_EQ(roundTo(bf16, 1.0 + 1.0 / 256), 1.0);             // half way, to even
   EXPECT_EQ(roundTo(bf16, 1.0 + 3.0 / 256), 1.0 + 4.0 / 256); // half way, to even
   EXPECT_EQ(roundTo(bf16, 1.0 + 1.01 / 256), 1.0 + 2.0 / 256);
   EXPECT_EQ(roundTo(f16, 65519.0), 65504.0);

@@ -22,7 +22,8 @@ struct Line {
                                    ", %t: i1) { %r = " + op + " return }")) {}
 
   double operator()(std::vector<double> operands, Precision precision = Precision::Float64) {
-    auto function = reference::scalarFunction(&stepOf(*module).getBody().front().front(), precision);
+    auto function =
+        reference::scalarFunction(&stepOf(*module).getBody().front().front(), precision);
     EXPECT_TRUE(mlir::succeeded(function));
     return (*function)(operands);
   }
