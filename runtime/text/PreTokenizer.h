@@ -25,7 +25,7 @@ public:
 /// Errors: Unsupported naming a stage that is not known; InvalidArgument for a malformed member.
 Result<std::unique_ptr<PreTokenizer>> parsePreTokenizer(const JsonValue &json);
 
-/// The ByteLevel stage of GPT-2 style vocabularies, for models that come without tokenizer.json.
+/// The ByteLevel stage, for models that come without tokenizer.json.
 Result<std::unique_ptr<PreTokenizer>> makeByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex);
 
 } // namespace quire::text
