@@ -6,6 +6,18 @@ include "mlir/Pass/PassBase.td"
 
 class Cpu_KernelPass<string flag> : Pass<flag, "::quire::tile::KernelOp">;
 
+def ReuseState : Cpu_KernelPass<"quire-cpu-reuse-state"> {
+  let summary = "update the tiles that a loop carries where they stand";
+  let description = [{
+    ```mlir
+    scf.for … iter_args(%acc) { %s = linalg.generic ins(%acc, %alpha) outs(%empty) { mulf %a, %b } … }
+    // becomes
+    scf.for … iter_args(%acc) { %s = linalg.generic ins(%alpha) outs(%acc) { mulf %out, %b } … }
+    ```
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
+}
+
 def RegisterTile : Cpu_KernelPass<"quire-cpu-register-tile"> {
   let summary = "tile linalg ops so that one tile fits the vector registers";
   let description = [{

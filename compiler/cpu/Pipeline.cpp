@@ -54,6 +54,7 @@ using namespace quire;
 void quire::compiler::buildCpuPipeline(OpPassManager &manager, const CpuPipelineOptions &options) {
   // Tiles to vectors to memory, kernel by kernel.
   OpPassManager &kernel = manager.nest<tile::KernelOp>();
+  kernel.addPass(createReuseState());
   kernel.addPass(createRegisterTile(RegisterTileOptions{options.level}));
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createCSEPass());

@@ -257,11 +257,24 @@ private:
     rewriter.setInsertionPoint(op);
     scf::SCFTilingOptions tiling;
     tiling.setTileSizes(foldResults(op.getContext(), tile.parallel));
-    auto result = scf::tileUsingSCF(rewriter, cast<TilingInterface>(op.getOperation()), tiling);
+    scf::SCFTileAndFuseOptions options;
+    options.setTilingOptions(tiling);
+    // The zeros that a tile starts from are made in its registers.
+    options.setFusionControlFn([](tensor::ExtractSliceOp, OpResult producer, bool)
+                                   -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+      if (!isa<linalg::FillOp>(producer.getOwner()))
+        return std::nullopt;
+      return scf::SCFTileAndFuseOptions::ControlFnResult{};
+    });
+    auto result = scf::tileConsumerAndFuseProducersUsingSCF(
+        rewriter, cast<TilingInterface>(op.getOperation()), options);
     if (failed(result))
       return op.emitOpError() << "could not be tiled for registers";
-    rewriter.replaceOp(op, result->replacements);
-    return tileReduced(cast<linalg::GenericOp>(result->tiledOps.front()), tile);
+    auto tiled = cast<linalg::GenericOp>(result->tiledAndFusedOps.front());
+    for (Operation *fill : result->tiledAndFusedOps)
+      fused.insert(fill);
+    rewriter.replaceOp(op, result->replacements.lookup(op.getResult(0)));
+    return tileReduced(tiled, tile);
   }
 
   /// Tiles the k loops of one register tile.

@@ -55,4 +55,24 @@ struct LinearShape {
 /// Arguments: x, w, (w2 for SiluGate | residual for Residual), y.
 std::string linearKernel(const LinearShape &shape, const std::string &name = "linear");
 
+/// A causal attention kernel as stage B leaves it: KV loop over tiles that lie in one page each, first
+/// without a mask, then with one; online softmax in base 2. `softCap` puts 30 tanh(s / 30) on scores.
+struct AttentionShape {
+  int64_t queries = 8;   ///< query tokens of a work item
+  int64_t heads = 4;     ///< query heads
+  int64_t cacheHeads = 2;
+  int64_t dim = 64;
+  int64_t page = 32;
+  int64_t keys = 32;     ///< of one step of the KV loop, divides the page
+  std::string element = "bf16";
+  bool softCap = false;
+  std::vector<int64_t> registers = {8, 32, 4};
+
+  int64_t group() const { return heads / cacheHeads; }
+};
+
+/// Buffers: q [tokens, heads, dim], k pool [pages, cacheHeads, dim, page], v pool
+/// [pages, cacheHeads, page, dim], block table, work items, y as q. Scalar: max_pages.
+std::string attentionKernel(const AttentionShape &shape, const std::string &name = "attention");
+
 } // namespace quire::testing
