@@ -38,7 +38,8 @@ json golden() {
 std::string promptFile() {
   std::string path = scratch / "prompts.jsonl";
   std::ofstream file(path);
-  for (const json &known : golden()["cases"])
+  json cases = golden()["cases"];
+  for (const json &known : cases)
     file << json{{"prompt", known["prompt"]}}.dump() << "\n";
   return path;
 }
@@ -77,11 +78,12 @@ TEST(Demo, GreedyTextsOfABatchEqualTheGoldens) {
 }
 
 TEST(Demo, ATextDoesNotDependOnItsNeighboursNorOnPreemption) {
-  std::vector<std::string> sampled = {"--seed", "12345", "-n", "40", "--json", "-q", "-t", "0.8"};
+  std::vector<std::string> sampled = {"--seed", "12345", "-n", "100", "--ignore-eos",
+                                      "--json", "-q",    "-t", "0.8"};
   ProcessResult batch = run(with({"--file", promptFile()}, sampled));
   ASSERT_EQ(batch.code, 0) << batch.error;
   // So little memory that not all texts fit at once.
-  ProcessResult tight = run(with({"--file", promptFile(), "--cache-memory", "1m"}, sampled));
+  ProcessResult tight = run(with({"--file", promptFile(), "--cache-memory", "600k"}, sampled));
   ASSERT_EQ(tight.code, 0) << tight.error;
   std::vector<json> together = objects(batch.output), squeezed = objects(tight.output);
   ASSERT_EQ(together.size(), squeezed.size());
@@ -97,7 +99,7 @@ TEST(Demo, ATextDoesNotDependOnItsNeighboursNorOnPreemption) {
     texts.insert(alone["text"]);
   }
   EXPECT_GT(texts.size(), 1u);
-  std::printf("%d preemptions\n", preemptions);
+  EXPECT_GT(preemptions, 0);
 }
 
 TEST(Demo, AnotherSeedGivesAnotherText) {
