@@ -57,8 +57,7 @@ plan::ImageTarget imageTarget(CpuLevel level) {
 std::string printed(Operation *op) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  // Large constants, as frequencies of rotary tables, are shown by their first elements.
-  op->print(stream, OpPrintingFlags().elideLargeElementsAttrs(64));
+  op->print(stream);
   stream << "\n";
   return text;
 }
