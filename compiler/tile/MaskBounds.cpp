@@ -251,8 +251,11 @@ private:
     while (ranges.size() > 2 || (ranges.size() == 2 && !ranges[0].may.lower == !ranges[1].may.lower)) {
       KeyRange last = ranges.pop_back_val();
       KeyRange &merged = ranges.back();
+      // Intervals from the first key unite; of others one is kept, which promises less but no lie.
       if (!merged.must)
         merged.must = last.must;
+      else if (last.must && !merged.must->lower && !last.must->lower)
+        merged.must = hull(*merged.must, *last.must);
       merged.may = hull(merged.may, last.may);
     }
     return ranges;

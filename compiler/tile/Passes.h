@@ -30,6 +30,9 @@ struct TilePipelineOptions : mlir::PassPipelineOptions<TilePipelineOptions> {
 /// Stage B on a module: dispatches of @step become kernels of static tiles that both backends print.
 void buildTilePipeline(mlir::OpPassManager &manager, const TilePipelineOptions &options);
 
+/// Registers the passes that run on kernels and need nothing of the graph level.
+void registerTileKernelPasses();
+
 /// Registers every pass above and `--quire-tile-pipeline`.
 void registerTilePasses();
 

@@ -33,8 +33,21 @@ void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOp
   kernel.addPass(createVerifyTileKernelsPass());
 }
 
+void quire::tile::registerTileKernelPasses() {
+  registerDeduplicateKernelsPass();
+  registerAssignSchedulesPass();
+  registerTileParallelPass();
+  registerTileReductionPass();
+  registerBoundMaskPass();
+  registerDecomposeOnlineAttentionPass();
+  registerResolveGathersPass();
+  registerResolvePagesPass();
+  registerVerifyTileKernelsPass();
+}
+
 void quire::tile::registerTilePasses() {
-  registerQuireTilePasses();
+  registerOutlineKernelsPass();
+  registerTileKernelPasses();
   PassPipelineRegistration<TilePipelineOptions>(
       "quire-tile-pipeline", "Stage B: dispatches become kernels of static tiles",
       [](OpPassManager &manager, const TilePipelineOptions &options) {

@@ -54,6 +54,8 @@ LogicalResult AppendOp::verify() {
   if (value.getShape()[1] != pool.getShape()[1] ||
       value.getShape()[2] != pool.getShape()[3 - getTokens()])
     return emitOpError() << "rows " << value << " do not fit the pages of " << pool;
+  if (value.getElementType() != pool.getElementType())
+    return emitOpError() << "rows " << value << " must have the element type of " << pool;
   return success();
 }
 
