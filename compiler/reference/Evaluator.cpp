@@ -45,7 +45,7 @@ LogicalResult Evaluator::bindArguments(const llvm::StringMap<Tensor> &inputs) {
     } else if (isa<CacheType>(argument.getType())) {
       values[argument] = cacheNumber++;
     } else if (name && name == "tokens") {
-      Tensor tokens({static_cast<int64_t>(rows.size())});
+      Tensor tokens(rowVectorShape());
       auto next = tokens.values.begin();
       for (const SequenceStep &each : batch)
         next = llvm::copy(each.tokens, next);
@@ -128,7 +128,7 @@ FailureOr<Tensor> Evaluator::compute(Operation &op) {
       })
       .Case([&](EmbedOp op) { return computeEmbed(op); })
       .Case([&](PositionsOp) {
-        Tensor result({static_cast<int64_t>(rows.size())});
+        Tensor result(rowVectorShape());
         for (auto [value, row] : llvm::zip_equal(result.values, rows))
           value = static_cast<double>(row.position);
         return result;

@@ -54,6 +54,8 @@ private:
   mlir::FailureOr<std::shared_ptr<const Tensor>> constant(mlir::Operation &op);
   mlir::FailureOr<Tensor> loadWeight(graph::WeightOp op);
 
+  /// [T], the shape of one number a token row.
+  llvm::SmallVector<int64_t> rowVectorShape() const { return {static_cast<int64_t>(rows.size())}; }
   const Tensor &tensor(mlir::Value value) const;
   const Tensor *optionalTensor(mlir::Value value) const;
   double scalar(mlir::Value value) const { return std::get<double>(values.at(value)); }
