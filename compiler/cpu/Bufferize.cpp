@@ -7,8 +7,7 @@
 //   %t = memref.subview %x[%r, 0] [8, 64] [1, 1]
 //
 // A loaded tile is a view of its buffer, a stored tile is written where it belongs. What is left of
-// copies moves between scratch tiles or from buffer to buffer; a copy out of a buffer into scratch
-// (a weight, a page) is refused.
+// copies moves rows and scratch tiles; a copy of a weight or a page into scratch is refused.
 #include "compiler/cpu/Passes.h"
 #include "dialect/Tile/Tile.h"
 
@@ -157,6 +156,20 @@ Value baseOf(Value buffer) {
   return buffer;
 }
 
+/// Whether a kernel argument holds what is never copied: weights (operands without a row dimension)
+/// and cache pages.
+bool isWeightOrPage(Value base) {
+  auto argument = dyn_cast<BlockArgument>(base);
+  auto kernel = argument ? dyn_cast<tile::KernelOp>(argument.getOwner()->getParentOp())
+                         : tile::KernelOp();
+  if (!kernel)
+    return false;
+  tile::BindKind kind = kernel.getBinds()[argument.getArgNumber()].getKind();
+  return kind == tile::BindKind::Pool ||
+         (kind == tile::BindKind::Operand &&
+          cast<MemRefType>(argument.getType()).hasStaticShape());
+}
+
 /// Whether elements follow each other without gaps, so that a copy may treat them as one row.
 bool isDense(MemRefType type) {
   return type.getLayout().isIdentity();
@@ -176,9 +189,9 @@ LogicalResult lowerCopy(RewriterBase &rewriter, memref::CopyOp copy) {
   Location loc = copy.getLoc();
   if (!type.hasStaticShape())
     return copy.emitOpError() << "of a tile with dynamic shape " << type;
-  if (isa<BlockArgument>(baseOf(source)) && !isa<BlockArgument>(baseOf(target)))
+  if (isWeightOrPage(baseOf(source)) && !isa<BlockArgument>(baseOf(target)))
     return copy.emitOpError() << "would copy a tile " << type
-                              << " out of a buffer into scratch; a loaded tile is a view and "
+                              << " of a weight or page into scratch; such a tile is a view and "
                                  "cannot be updated in place";
   rewriter.setInsertionPoint(copy);
   SmallVector<int64_t> shape(type.getShape());
@@ -228,6 +241,7 @@ struct Bufferize : quire::compiler::impl::BufferizeBase<Bufferize> {
     // Stored vectors leave the tiles behind that they were written to.
     DominanceInfo dominance(kernel);
     eliminateCommonSubExpressions(rewriter, dominance, kernel);
+    separateEmptyTensors(kernel, rewriter);
     bufferization::OneShotBufferizationOptions options;
     options.bufferAlignment = kAlignment;
     bufferization::BufferizationState state;
@@ -243,6 +257,21 @@ struct Bufferize : quire::compiler::impl::BufferizeBase<Bufferize> {
     // Last: folding would take the flat rows of a copy apart again.
     if (failed(lowerCopies(kernel, rewriter)))
       return signalPassFailure();
+  }
+
+  /// One empty tensor for each use: what is shared could become the place of only one tile.
+  void separateEmptyTensors(tile::KernelOp kernel, RewriterBase &rewriter) {
+    SmallVector<OpOperand *> uses;
+    kernel.walk([&](tensor::EmptyOp op) {
+      bool first = true;
+      for (OpOperand &use : op.getResult().getUses())
+        if (!std::exchange(first, false))
+          uses.push_back(&use);
+    });
+    for (OpOperand *use : uses) {
+      rewriter.setInsertionPoint(use->getOwner());
+      use->set(rewriter.clone(*use->get().getDefiningOp())->getResult(0));
+    }
   }
 
   void lowerTileOps(tile::KernelOp kernel, RewriterBase &rewriter) {

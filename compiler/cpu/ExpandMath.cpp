@@ -5,11 +5,12 @@
 //   %n = round(%x * log2(e));  %p = polynomial(%x - %n ln 2);  %e = %p * 2^%n
 //
 // Largest errors (tests/unit/compiler/cpu measures them against double):
-//   exp, exp2   2 ulp; results below 2^-125.5 become 0; overflow gives inf, -inf gives 0
-//   tanh        3 ulp
+//   exp, exp2   1 ulp; results below 2^-125.5 become 0; overflow gives inf, -inf gives 0
+//   tanh        2 ulp
 //   sin, cos    1.5e-7 absolute for |x| <= 1e5
-// NaN gives NaN everywhere. erf, log and the rarer functions take upstream's approximations. The
-// coefficients are those of the Cephes library's single precision functions (S. Moshier).
+//   erf         5 ulp, log 1 ulp (upstream's approximations, as for rarer functions)
+// NaN gives NaN everywhere. The coefficients are those of the Cephes library's single precision
+// functions (S. Moshier).
 #include "compiler/cpu/Passes.h"
 #include "dialect/Tile/Tile.h"
 
