@@ -25,6 +25,20 @@ double secondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+void buildPipeline(PassManager &manager, const CpuTarget &target) {
+  CpuPipelineOptions options;
+  options.level = target.name;
+  buildCpuPipeline(manager, options);
+}
+
+/// Loads every dialect that the pipeline depends on, which must not happen on several threads at once.
+LogicalResult loadDialects(MLIRContext *context, const CpuTarget &target) {
+  OwningOpRef<ModuleOp> empty = ModuleOp::create(UnknownLoc::get(context));
+  PassManager manager(context, ModuleOp::getOperationName());
+  buildPipeline(manager, target);
+  return manager.run(*empty);
+}
+
 struct Compiled {
   FlatCode code;
   CpuKernelCode record;
@@ -34,12 +48,8 @@ LogicalResult compileKernel(tile::KernelOp kernel, const CpuTarget &target, Comp
   auto start = std::chrono::steady_clock::now();
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
   module->getBody()->push_back(kernel->clone());
-  // A pass pipeline nested in a parallel loop would ask the context for a second thread pool task and
-  // wait for it; one kernel has nothing to run in parallel anyway.
   PassManager manager(kernel.getContext(), ModuleOp::getOperationName());
-  CpuPipelineOptions options;
-  options.level = target.name;
-  buildCpuPipeline(manager, options);
+  buildPipeline(manager, target);
   if (failed(manager.run(*module)))
     return kernel.emitError() << "kernel @" << kernel.getSymName() << " could not be lowered for "
                               << target.name;
@@ -64,6 +74,8 @@ FailureOr<CpuImage> quire::compiler::compileCpuImage(ModuleOp module, CpuLevel l
   const CpuTarget &target = cpuTarget(level);
   SmallVector<tile::KernelOp> kernels(module.getOps<tile::KernelOp>());
   std::vector<Compiled> compiled(kernels.size());
+  if (failed(loadDialects(module.getContext(), target)))
+    return failure();
   LogicalResult result =
       failableParallelForEachN(module.getContext(), 0, kernels.size(), [&](size_t index) {
         return compileKernel(kernels[index], target, compiled[index]);
