@@ -62,6 +62,16 @@ std::string printed(Operation *op) {
   return text;
 }
 
+/// The stage whose result a module is: what --compile-to or --dump-ir wrote can be edited and compiled
+/// on.
+Stage stageOf(ModuleOp module) {
+  if (!module.getOps<planir::EntryOp>().empty())
+    return Stage::Plan;
+  if (!module.getOps<tile::KernelOp>().empty())
+    return Stage::Tile;
+  return countDispatches(module).empty() ? Stage::Import : Stage::Graph;
+}
+
 /// One compilation, stage by stage. Every step returns whether to go on.
 class Compilation {
 public:
@@ -70,6 +80,8 @@ public:
         handler(&context, [this](Diagnostic &diagnostic) { return note(diagnostic); }) {}
 
   CompileReport run() {
+    timing.setEnabled(options.passTiming);
+    allPasses = timing.getRootScope();
     bool done = import() && stage(Stage::Graph) && stage(Stage::Tile) && native() &&
                 stage(Stage::Plan) && passesKnown() && write();
     (void)done; // the report says how far it came
@@ -165,6 +177,7 @@ private:
                   report.errors.empty() ? "cannot read " + options.input : std::string());
     if (!module->lookupSymbol("step"))
       return fail(CompileFailure::Model, options.input + " has no function @step");
+    reached = stageOf(*module);
     Builder builder(&context);
     if (!options.modelDirectory.empty())
       (*module)->setAttr("quire.directory", builder.getStringAttr(options.modelDirectory));
@@ -179,9 +192,11 @@ private:
   /// Opens the weight files and records their folder as an absolute path.
   bool openFiles() {
     auto directory = (*module)->getAttrOfType<StringAttr>("quire.directory");
-    bool hasWeights = module->walk([](graph::WeightOp) { return WalkResult::interrupt(); })
-                          .wasInterrupted();
-    if (!hasWeights)
+    auto readsFiles = [](Operation *op) {
+      return isa<graph::WeightOp, planir::WeightOp>(op) ? WalkResult::interrupt()
+                                                        : WalkResult::advance();
+    };
+    if (!module->walk(readsFiles).wasInterrupted())
       return true;
     if (!directory || directory.empty())
       return fail(CompileFailure::Model,
@@ -202,8 +217,7 @@ private:
     buildStage(stage, manager, stageOptions);
     TimingScope scope;
     if (options.passTiming) {
-      timing.setEnabled(true);
-      scope = timing.getRootScope().nest(stageName(stage));
+      scope = allPasses.nest(stageName(stage));
       manager.enableTiming(scope);
     }
     if (failed(manager.run(target)))
@@ -213,7 +227,7 @@ private:
 
   bool stage(Stage stage) {
     auto start = std::chrono::steady_clock::now();
-    if (!runPasses(stage, *module, {options.schedules}))
+    if (stage > reached && !runPasses(stage, *module, {options.schedules}))
       return false;
     if (stage == Stage::Graph) {
       dispatches = countDispatches(*module);
@@ -250,8 +264,11 @@ private:
       if (failed(image))
         return fail(CompileFailure::Compile);
       NativeCode code{imageTarget(level), std::move(image->bytes), {}};
-      for (const CpuKernelCode &kernel : image->kernels)
+      for (const CpuKernelCode &kernel : image->kernels) {
         code.entries.push_back(kernel.offset);
+        report.kernels.push_back({kernel.name, cpuTarget(level).name, kernel.bytes,
+                                  kernel.lowerSeconds, kernel.emitSeconds});
+      }
       if (!options.dumpKernels.empty() && !dumpCode(level, code, *image))
         return false;
       images.push_back(std::move(code));
@@ -302,11 +319,12 @@ private:
   }
 
   void printPassTimes() {
+    allPasses.stop();
     llvm::raw_string_ostream stream(report.passTimes);
     timing.setOutput(createOutputStrategy(DefaultTimingManager::OutputFormat::Text, stream));
     timing.setDisplayMode(DefaultTimingManager::DisplayMode::List);
     timing.print();
-    timing.clear();
+    timing.setEnabled(false); // its destructor prints again, and the stream is gone by then
   }
 
   MLIRContext &context;
@@ -315,7 +333,9 @@ private:
   PassSwitch passSwitch;
   ScopedDiagnosticHandler handler;
   DefaultTimingManager timing;
+  TimingScope allPasses;
   OwningOpRef<ModuleOp> module;
+  Stage reached = Stage::Import; ///< stages up to here are done already
   std::optional<ModelFiles> files;
   std::map<std::string, unsigned> dispatches;
   std::vector<PlanText> texts;

@@ -16,7 +16,8 @@ class MLIRContext;
 namespace quire::compiler {
 
 struct CompileOptions {
-  std::string input;          ///< model directory, or a .mlir file with @step of the graph dialect
+  std::string input;          ///< model directory, or a .mlir file with @step: a graph, or what a
+                              ///< stage left; stages that are done already are not run again
   std::string modelDirectory; ///< where a .mlir module's weights are; empty: as the module says
   std::string output;         ///< the plan file
   std::string templates;      ///< folder of model templates, for model directories
@@ -44,10 +45,19 @@ enum class CompileFailure {
   Output,  ///< a file could not be written
 };
 
+/// How long one kernel took for one CPU level.
+struct KernelTime {
+  std::string kernel, level;
+  uint64_t bytes;       ///< of code and constants
+  double lowerSeconds;  ///< tile IR to the LLVM dialect
+  double emitSeconds;   ///< LLVM IR to native code
+};
+
 struct CompileReport {
   CompileFailure failure = CompileFailure::None;
   std::vector<std::string> errors, warnings, remarks; ///< one line each, with the place
   std::vector<std::pair<std::string, double>> stages; ///< seconds
+  std::vector<KernelTime> kernels;
   std::string text;      ///< IR after `stopAfter`
   std::string explain;   ///< what was fused, what was not and why, kernels
   std::string passTimes; ///< table of passes

@@ -19,6 +19,7 @@ constexpr const char *kExamples = R"(Examples:
   quire-compile MODEL_DIR -o model.plan --explain         and say what was fused and what was not
   quire-compile MODEL_DIR --compile-to=tile               print the kernels' tile IR
   quire-compile step.mlir --model-dir DIR -o step.plan    a graph of your own, weights from DIR
+  quire-compile edited.mlir -o model.plan                 go on from what --compile-to printed
   quire-compile MODEL_DIR -o m.plan --dump-ir=ir          every stage as a file
 Exit codes: 0 done, 1 cannot write, 2 wrong usage, 3 model missing or damaged, 6 compilation failed.)";
 
@@ -81,7 +82,7 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   std::vector<std::string> levels{"v3", "v4"};
   options.limits.maxSamples = 0;
 
-  program.add_option("model", options.input, "Model directory, or .mlir module of the graph dialect")
+  program.add_option("model", options.input, "Model directory, or .mlir module: a graph or a stage's IR")
       ->type_name("MODEL_DIR|FILE.mlir");
   program.add_option("-o,--output", options.output, "Where to write the plan (or the stage's IR)")
       ->type_name("FILE");

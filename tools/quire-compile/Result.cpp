@@ -79,10 +79,18 @@ std::string asJson(const Plan &plan, const CommandLine &line,
   nlohmann::json stages = nlohmann::json::array();
   for (const auto &[name, seconds] : report.stages)
     stages.push_back({{"stage", name}, {"seconds", seconds}});
+  nlohmann::json kernels = nlohmann::json::array();
+  for (const compiler::KernelTime &time : report.kernels)
+    kernels.push_back({{"kernel", time.kernel},
+                       {"level", time.level},
+                       {"bytes", time.bytes},
+                       {"lower_seconds", time.lowerSeconds},
+                       {"emit_seconds", time.emitSeconds}});
   nlohmann::json result = {
       {"plan", line.compile.output},
       {"bytes", plan.bytes().size()},
       {"stages", stages},
+      {"native_code", kernels},
       {"warnings", report.warnings},
       {"remarks", report.remarks},
       {"memory",

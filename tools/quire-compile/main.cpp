@@ -34,6 +34,15 @@ static int fail(int code, const std::string &message) {
   return code;
 }
 
+/// Times of passes and of every kernel's native code; kernels are compiled side by side.
+static void printTimes(const compiler::CompileReport &report) {
+  std::fputs(report.passTimes.c_str(), stderr);
+  std::fprintf(stderr, "\n%-44s %-10s %8s %9s %9s\n", "kernel", "level", "bytes", "lower s", "emit s");
+  for (const compiler::KernelTime &time : report.kernels)
+    std::fprintf(stderr, "%-44s %-10s %8llu %9.4f %9.4f\n", time.kernel.c_str(), time.level.c_str(),
+                 static_cast<unsigned long long>(time.bytes), time.lowerSeconds, time.emitSeconds);
+}
+
 /// Writes the IR of the stage that was asked for.
 static int writeStage(const CommandLine &line, const compiler::CompileReport &report) {
   if (line.compile.output.empty() || line.compile.output == "-") {
@@ -63,7 +72,7 @@ int main(int argc, char **argv) {
   for (const std::string &warning : report.warnings)
     std::fprintf(stderr, "quire-compile: warning: %s\n", warning.c_str());
   if (line.timing)
-    std::fputs(report.passTimes.c_str(), stderr);
+    printTimes(report);
   if (report.failure != CompileFailure::None) {
     for (const std::string &error : report.errors)
       fail(kCompile, error);

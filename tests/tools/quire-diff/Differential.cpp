@@ -76,8 +76,11 @@ private:
       module = parseSourceFile<ModuleOp>(input, ParserConfig(&context));
       if (!module)
         return Status::error(ErrorCode::InvalidArgument, "cannot parse " + input);
-      QUIRE_RETURN_IF_ERROR(writeRandomWeights(*module, folder.path(), random));
-      weights = folder.path();
+      QUIRE_RETURN_IF_ERROR(chooseWeights());
+      if (!options.oracle.empty())
+        module = parseSourceFile<ModuleOp>(options.oracle, ParserConfig(&context));
+      if (!module)
+        return Status::error(ErrorCode::InvalidArgument, "cannot parse " + options.oracle);
     } else {
       importer::ImportOptions importOptions;
       importOptions.modelDirectory = input;
@@ -88,6 +91,16 @@ private:
     }
     step = module->lookupSymbol<func::FuncOp>("step");
     return step ? Status::ok() : wrong(input + " has no function @step");
+  }
+
+  /// A module that names its model's folder keeps those weights.
+  Status chooseWeights() {
+    if (auto directory = (*module)->getAttrOfType<StringAttr>("quire.directory")) {
+      weights = directory.str();
+      return Status::ok();
+    }
+    weights = folder.path();
+    return writeRandomWeights(*module, weights, random);
   }
 
   Status compile() {
@@ -272,6 +285,11 @@ Status runDifferential(const std::string &input, const DiffOptions &options) {
   return status;
 }
 
+std::string randomCaseText(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  return randomModel(random).text();
+}
+
 Status runRandomCase(const DiffOptions &options) {
   std::mt19937_64 random(options.seed);
   RandomModel model = randomModel(random);
@@ -280,7 +298,7 @@ Status runRandomCase(const DiffOptions &options) {
   std::fflush(stdout);
   WorkFolder folder;
   std::string path = folder.file("case.mlir");
-  std::ofstream(path) << model.text();
+  std::ofstream(path) << randomCaseText(options.seed);
   Status status = runDifferential(path, options);
   return std::move(status).withContext("case " + std::to_string(options.seed));
 }

@@ -13,6 +13,7 @@ struct DiffOptions {
   int steps = 6;
   std::string templates; ///< model templates, for model directories
   std::string schedules; ///< schedule files; empty: the compiler's defaults
+  std::string oracle;    ///< another module with the same weights, for the reference; empty: the input
   uint32_t threads = 2;
 };
 
@@ -22,6 +23,9 @@ struct DiffOptions {
 /// on the edge between two cache numbers may round either way.
 /// An error names the seed's case, the step and the first element that differs.
 Status runDifferential(const std::string &input, const DiffOptions &options);
+
+/// The text of the random model that `seed` gives.
+std::string randomCaseText(uint64_t seed);
 
 /// A random model of RandomModule.h, written to a folder of its own and run as above.
 Status runRandomCase(const DiffOptions &options);

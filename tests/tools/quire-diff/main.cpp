@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <random>
 
 using namespace quire;
@@ -29,7 +30,7 @@ static int report(const std::string &what, const Status &status) {
 int main(int argc, char **argv) {
   CLI::App program("Compares compiled plans with independent results.");
   program.footer(kExamples);
-  std::string input, golden;
+  std::string input, golden, caseFile;
   std::vector<std::string> demo;
   int randomCases = 0;
   DiffOptions options;
@@ -40,6 +41,8 @@ int main(int argc, char **argv) {
   program.add_option("--seed", options.seed, "Of weights, batches and pages");
   program.add_option("--steps", options.steps, "Random steps")->check(CLI::Range(1, 100000));
   program.add_option("--random", randomCases, "Random models; the case's seed is seed + number");
+  program.add_option("--write-case", caseFile, "Write the random model of the seed to a file");
+  program.add_option("--oracle", options.oracle, "Module that the reference runs instead of the input");
   program.add_option("--golden", golden, "A folder of golden outputs");
   program.add_option("--demo", demo, "The demo model and its record")->expected(2);
   program.add_option("--templates", options.templates, "Folder of model templates");
@@ -49,6 +52,10 @@ int main(int argc, char **argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     return program.exit(error) == 0 ? 0 : 2;
+  }
+  if (!caseFile.empty()) {
+    std::ofstream file(caseFile);
+    return file << randomCaseText(options.seed) && file.flush() ? 0 : 1;
   }
   if (input.empty() && golden.empty() && demo.empty() && randomCases <= 0) {
     std::fprintf(stderr, "quire-diff: nothing to do; see --help\n");
