@@ -196,9 +196,10 @@ private:
       return isa<graph::WeightOp, planir::WeightOp>(op) ? WalkResult::interrupt()
                                                         : WalkResult::advance();
     };
-    if (!module->walk(readsFiles).wasInterrupted())
+    bool hasFolder = directory && !directory.empty();
+    if (!module->walk(readsFiles).wasInterrupted() || (!hasFolder && options.stopAfter))
       return true;
-    if (!directory || directory.empty())
+    if (!hasFolder)
       return fail(CompileFailure::Model,
                   options.input + " has weights; say where their files are with --model-dir");
     llvm::SmallString<256> absolute;
