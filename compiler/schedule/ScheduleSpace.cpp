@@ -25,6 +25,22 @@ int64_t step(int64_t size) {
 
 } // namespace
 
+Choice complete(const KernelShape &shape, Choice choice) {
+  bool isAttention = shape.family == "attention";
+  if (isAttention && choice.keys == 0)
+    choice.keys = std::min<int64_t>(shape.page, 32);
+  if (choice.registers[0] != 0)
+    return choice;
+  // Single rows have no other row to share a weight with: they take more of k at a time.
+  if (shape.family == "linear")
+    choice.registers = {std::min<int64_t>(choice.rows, 8), kPanel,
+                        std::min<int64_t>(step(shape.columns), choice.rows == 1 ? 8 : 4)};
+  else if (isAttention)
+    choice.registers = {std::min<int64_t>(choice.queries * shape.group, 8), choice.keys,
+                        std::min<int64_t>(step(shape.headDim), 4)};
+  return choice;
+}
+
 std::vector<Choice> defaultChoices(const KernelShape &shape) {
   std::vector<Choice> choices;
   if (shape.family == "linear") {
@@ -32,9 +48,7 @@ std::vector<Choice> defaultChoices(const KernelShape &shape) {
       Choice choice;
       choice.limit = rows == 32 ? 0 : rows;
       choice.rows = rows;
-      choice.registers = {std::min<int64_t>(rows, 8), kPanel,
-                          rows == 1 ? step(shape.columns) : std::min<int64_t>(step(shape.columns), 4)};
-      choices.push_back(choice);
+      choices.push_back(complete(shape, choice));
     }
   } else if (shape.family == "attention") {
     for (int64_t queries : {1, 8}) {
@@ -42,10 +56,7 @@ std::vector<Choice> defaultChoices(const KernelShape &shape) {
       choice.queries = queries;
       choice.minimum = queries == 1 ? 1 : 2;
       choice.maximum = queries == 1 ? 1 : 0;
-      choice.keys = std::min<int64_t>(shape.page, 32);
-      choice.registers = {std::min<int64_t>(queries * shape.group, 8), choice.keys,
-                          std::min<int64_t>(step(shape.headDim), 4)};
-      choices.push_back(choice);
+      choices.push_back(complete(shape, choice));
     }
   } else {
     choices.push_back(Choice());

@@ -38,6 +38,9 @@ struct Choice {
 /// Linears: 1, 8 and 32 rows. Attention: single query tokens, and tiles of 8. Rows: one at a time.
 std::vector<Choice> defaultChoices(const KernelShape &shape);
 
+/// `choice` with what it leaves open (0 keys, no registers) as the default has it.
+Choice complete(const KernelShape &shape, Choice choice);
+
 /// Why a kernel of `shape` cannot have `choice`; nothing if it can.
 std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice);
 

@@ -44,7 +44,6 @@ FailureOr<KernelShape> shapeOf(KernelOp kernel) {
       shape.group = query[1];
       shape.headDim = query[2];
     }
-    // A store of rows found by index; samples of a linear's input are rows by index too.
     shape.singleRow |= isa<AppendOp, GatherOp>(op);
   });
   return shape;
@@ -72,15 +71,15 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
     if (!path.empty())
       llvm::sys::path::append(path, llvm::StringRef(shape.family) + ".json");
     std::vector<Choice> choices;
-    bool isOverride = !path.empty() && llvm::sys::fs::exists(path);
-    if (isOverride) {
-      llvm::Expected<std::vector<Choice>> read = schedule::readChoices(path);
+    if (!path.empty() && llvm::sys::fs::exists(path)) {
+      llvm::Expected<std::vector<Choice>> read = schedule::readChoices(path, shape);
       if (!read)
         return kernel.emitOpError() << "schedule " << llvm::toString(read.takeError());
       choices = std::move(*read);
-    } else {
-      choices = schedule::defaultChoices(shape);
     }
+    bool isOverride = !choices.empty();
+    if (!isOverride)
+      choices = schedule::defaultChoices(shape);
     std::optional<std::string> reason = schedule::whyIncomplete(shape, choices);
     for (size_t i = 0; i < choices.size() && !reason; ++i)
       reason = schedule::whyIllegal(shape, choices[i]);

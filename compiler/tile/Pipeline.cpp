@@ -43,6 +43,7 @@ void quire::tile::registerTileKernelPasses() {
   registerResolveGathersPass();
   registerResolvePagesPass();
   registerVerifyTileKernelsPass();
+  registerPass([] { return createLowerAffinePass(); });
 }
 
 void quire::tile::registerTilePasses() {

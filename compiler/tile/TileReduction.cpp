@@ -71,13 +71,10 @@ struct TileReductionPass : impl::TileReductionPassBase<TileReductionPass> {
           AffineExpr distance = body.getAffineDimExpr(0) - body.getAffineDimExpr(1);
           OpFoldResult offset = affine::makeComposedFoldedAffineApply(
               body, bodyLoc, AffineMap::get(2, 0, distance), {OpFoldResult(position), OpFoldResult(begin)});
-          SmallVector<OpFoldResult> offsets, sizes;
-          for (Range range : whole.getIterationDomain(body)) {
-            offsets.push_back(range.offset);
-            sizes.push_back(range.size);
-          }
-          offsets[2] = offset;
-          sizes[2] = body.getIndexAttr(keys);
+          ArrayRef<int64_t> query = cast<RankedTensorType>(op.getQuery().getType()).getShape();
+          SmallVector<OpFoldResult> offsets{body.getIndexAttr(0), body.getIndexAttr(0), offset};
+          SmallVector<OpFoldResult> sizes{body.getIndexAttr(query[0]), body.getIndexAttr(query[1]),
+                                          body.getIndexAttr(keys)};
           FailureOr<TilingResult> tiled = whole.getTiledImplementation(body, offsets, sizes);
           if (failed(tiled)) {
             result = op.emitOpError() << "cannot be tiled";

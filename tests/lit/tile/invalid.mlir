@@ -32,14 +32,12 @@ tile.kernel @k() binds [] grid [<tokens, 0>] { tile.return }
 
 // -----
 
-// expected-error@+2 {{split = 48 must be a multiple of keys = 32}}
-// expected-error@+1 {{failed to parse}}
+// expected-error@+1 {{split = 48 must be a multiple of keys = 32}}
 tile.kernel @k() binds [] schedule <keys = 32, split = 48> { tile.return }
 
 // -----
 
-// expected-error@+2 {{registers must be three positive sizes [m, n, k]}}
-// expected-error@+1 {{failed to parse}}
+// expected-error@+1 {{registers must be three positive sizes [m, n, k]}}
 tile.kernel @k() binds [] schedule <registers = [8, 32]> { tile.return }
 
 // -----
