@@ -29,7 +29,7 @@ struct VerifyTileKernelsPass : impl::VerifyTileKernelsPassBase<VerifyTileKernels
       kernel.emitOpError() << "has no grid after stage B";
       return signalPassFailure();
     }
-    WalkResult result = kernel.getBody().walk([](Operation *op) {
+    WalkResult result = kernel.getBody().walk<WalkOrder::PreOrder>([](Operation *op) {
       if (!isAllowed(op)) {
         op->emitOpError() << "must be lowered before the end of stage B";
         return WalkResult::interrupt();
