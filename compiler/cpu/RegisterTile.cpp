@@ -41,6 +41,9 @@ namespace {
 /// Ops with no more elements than this become vectors as they are.
 constexpr int64_t kSmall = 64;
 
+/// Weight panels that one register tile reads side by side, at most.
+constexpr int64_t kMaxStreams = 4;
+
 int64_t largestDivisor(int64_t size, int64_t limit) {
   for (int64_t divisor = std::min(size, limit); divisor > 1; --divisor)
     if (size % divisor == 0)
@@ -73,12 +76,18 @@ ContractionTile registerTile(linalg::GenericOp op, const Contraction &roles,
     columns = std::min(columns, target.lanes * 2 * (registers[1] > 32 ? 2 : 1));
   int64_t lanes = laneDivisor(loops[roles.lane], columns, target.lanes);
   tile.parallel[roles.lane] = lanes;
+  // Columns beyond a panel run over the item's next panels, read side by side. So do the panels of an
+  // item with few rows: more accumulators hide the latency of a multiply-add, more streams that of memory.
+  int64_t vectors = (lanes + target.lanes - 1) / target.lanes;
   int64_t panels = std::max<int64_t>(columns / lanes, 1);
+  if (columns == loops[roles.lane])
+    panels = std::max<int64_t>(target.registers / 2 / (registers[0] * vectors), 1);
+  panels = std::min(panels, kMaxStreams);
   for (unsigned dimension : llvm::reverse(roles.panels)) {
     tile.parallel[dimension] = lanes == loops[roles.lane] ? largestDivisor(loops[dimension], panels) : 1;
     panels /= tile.parallel[dimension];
   }
-  int64_t rowRegisters = (lanes + target.lanes - 1) / target.lanes;
+  int64_t rowRegisters = vectors;
   for (unsigned dimension : roles.panels)
     rowRegisters *= tile.parallel[dimension];
   int64_t rows = std::max<int64_t>(std::min(registers[0], target.accumulators() / rowRegisters), 1);

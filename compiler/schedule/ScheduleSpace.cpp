@@ -23,6 +23,15 @@ int64_t step(int64_t size) {
   return result;
 }
 
+/// Panels of a work item: up to `limit` read side by side, as long as enough items are left for all
+/// threads.
+int64_t panelsOfItem(int64_t panels, int64_t limit) {
+  constexpr int64_t kFewestItems = 12;
+  while (limit > 1 && (panels % limit || panels / limit < kFewestItems))
+    limit /= 2;
+  return limit;
+}
+
 } // namespace
 
 Choice complete(const KernelShape &shape, Choice choice) {
@@ -31,9 +40,10 @@ Choice complete(const KernelShape &shape, Choice choice) {
     choice.keys = std::min<int64_t>(shape.page, 32);
   if (choice.registers[0] != 0)
     return choice;
-  // Single rows have no other row to share a weight with: they take more of k at a time.
+  // Single rows have no other row to share a weight with: they take more of k at a time. Two panels
+  // side by side share each input element, so that half as many rows fill the registers.
   if (shape.family == "linear")
-    choice.registers = {std::min<int64_t>(choice.rows, 8), kPanel,
+    choice.registers = {std::min<int64_t>(choice.rows, choice.panels % 2 ? 8 : 4), kPanel,
                         std::min<int64_t>(step(shape.columns), choice.rows == 1 ? 8 : 4)};
   else if (isAttention)
     choice.registers = {std::min<int64_t>(choice.queries * shape.group, 8), choice.keys,
@@ -48,6 +58,8 @@ std::vector<Choice> defaultChoices(const KernelShape &shape) {
       Choice choice;
       choice.limit = rows == 32 ? 0 : rows;
       choice.rows = rows;
+      // One row streams its weights: four streams reach a third more bandwidth than one.
+      choice.panels = panelsOfItem(shape.panels, rows == 1 ? 4 : 2);
       choices.push_back(complete(shape, choice));
     }
   } else if (shape.family == "attention") {
