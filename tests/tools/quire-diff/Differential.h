@@ -4,6 +4,7 @@
 #include "runtime/base/Status.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace quire::test {
@@ -14,12 +15,13 @@ struct DiffOptions {
   std::string templates; ///< model templates, for model directories
   std::string schedules; ///< schedule files; empty: the compiler's defaults
   std::string oracle;    ///< another module with the same weights, for the reference; empty: the input
+  std::optional<bool> newestLevel; ///< false: code for x86-64-v3; empty: the seed chooses
   uint32_t threads = 2;
 };
 
 /// Compiles `input` (a graph module, which gets random weights, or a model directory), runs random
 /// steps on both sides and compares every output. The largest error allowed is `tolerance` of the
-/// largest magnitude of the output: 5e-5 with an f32 cache; with a 16-bit cache 2^-7, because a value
+/// largest magnitude of the output: 5e-5 with an f32 cache; with a 16-bit cache 2^-9, because a value
 /// on the edge between two cache numbers may round either way.
 /// An error names the seed's case, the step and the first element that differs.
 Status runDifferential(const std::string &input, const DiffOptions &options);

@@ -30,7 +30,7 @@ static int report(const std::string &what, const Status &status) {
 int main(int argc, char **argv) {
   CLI::App program("Compares compiled plans with independent results.");
   program.footer(kExamples);
-  std::string input, golden, caseFile;
+  std::string input, golden, caseFile, level;
   std::vector<std::string> demo;
   int randomCases = 0;
   DiffOptions options;
@@ -47,12 +47,16 @@ int main(int argc, char **argv) {
   program.add_option("--demo", demo, "The demo model and its record")->expected(2);
   program.add_option("--templates", options.templates, "Folder of model templates");
   program.add_option("--schedules", options.schedules, "Folder of schedule files");
+  program.add_option("--level", level, "CPU level to run (default: the seed chooses)")
+      ->check(CLI::IsMember({"newest", "v3"}));
   program.add_option("--threads", options.threads, "Threads of the device");
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     return program.exit(error) == 0 ? 0 : 2;
   }
+  if (!level.empty())
+    options.newestLevel = level == "newest";
   if (!caseFile.empty()) {
     std::ofstream file(caseFile);
     return file << randomCaseText(options.seed) && file.flush() ? 0 : 1;
