@@ -84,6 +84,23 @@ def ResolveGathersPass : TileKernelPass<"quire-resolve-gathers"> {
   }];
 }
 
+def SplitAttentionPass : TileModulePass<"quire-split-attention"> {
+  let summary = "splits the keys of long sequences over work items";
+  let description = [{
+    ```mlir
+    // before                                     // after
+    tile.kernel @attention                        tile.kernel @attention { online_attention from
+        schedule <split = 512, …> {                   (0, -inf, 0); store the state to a workspace }
+      online_attention; normalise; store }        tile.kernel @attention_merge { if split = 0:
+                                                      merge all parts; normalise; store }
+    ```
+    Only kernels whose schedule has a `split`. The work list gives each part its keys.
+  }];
+  let dependentDialects = ["::quire::tile::TileDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
 def TileReductionPass : TileKernelPass<"quire-tile-reduction"> {
   let summary = "cuts the keys of attention into tiles: the KV loop";
   let description = [{

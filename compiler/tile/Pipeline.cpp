@@ -17,10 +17,12 @@ void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOp
   manager.addPass(createOutlineKernelsPass());
   manager.addPass(createDeduplicateKernelsPass());
   manager.addPass(createAssignSchedulesPass({options.schedules}));
+  OpPassManager &items = manager.nest<KernelOp>();
+  items.addPass(createTileParallelPass());
+  items.addPass(createCanonicalizerPass());
+  items.addPass(createCSEPass());
+  manager.addPass(createSplitAttentionPass());
   OpPassManager &kernel = manager.nest<KernelOp>();
-  kernel.addPass(createTileParallelPass());
-  kernel.addPass(createCanonicalizerPass());
-  kernel.addPass(createCSEPass());
   kernel.addPass(createTileReductionPass());
   kernel.addPass(createBoundMaskPass());
   kernel.addPass(createCanonicalizerPass());
@@ -37,6 +39,7 @@ void quire::tile::registerTileKernelPasses() {
   registerDeduplicateKernelsPass();
   registerAssignSchedulesPass();
   registerTileParallelPass();
+  registerSplitAttentionPass();
   registerTileReductionPass();
   registerBoundMaskPass();
   registerDecomposeOnlineAttentionPass();

@@ -13,6 +13,17 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/TilingInterface.h"
 
+// Upstream declares PartialReductionOpInterface with names of its own namespace.
+namespace quire::tile {
+using mlir::Location;
+using mlir::MergeResult;
+using mlir::ReductionTilingStrategy;
+using mlir::SmallVector;
+using mlir::TilingResult;
+using mlir::Value;
+using mlir::ValueRange;
+} // namespace quire::tile
+
 #include "dialect/Tile/TileDialect.h.inc"
 #include "dialect/Tile/TileEnums.h.inc"
 #define GET_ATTRDEF_CLASSES

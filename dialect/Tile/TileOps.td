@@ -192,7 +192,10 @@ def Tile_OnlineAttentionOp : Tile_PureOp<"online_attention", [
     IsolatedFromAbove, DestinationStyleOpInterface, AllTypesMatch<["acc", "accResult"]>,
     AllTypesMatch<["max", "maxResult"]>, AllTypesMatch<["sum", "sumResult"]>,
     DeclareOpInterfaceMethods<TilingInterface, ["getLoopIteratorTypes", "getIterationDomain",
-      "getTiledImplementation", "getResultTilePosition", "generateResultTileValue"]>]> {
+      "getTiledImplementation", "getResultTilePosition", "generateResultTileValue"]>,
+    DeclareOpInterfaceMethods<PartialReductionOpInterface, [
+      "generateInitialTensorForPartialReduction", "tileToPartialReduction", "mergeReductions",
+      "getPartialResultTilePosition"]>]> {
   let summary = "attention over some keys as a reduction with running maximum and sum";
   let description = [{
     For M query tokens with G heads each, keys n = 0 .. N:

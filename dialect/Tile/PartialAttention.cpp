@@ -1,0 +1,175 @@
+// tile.online_attention over parts of its keys: PartialReductionOpInterface. A part computes (acc, max, sum)
+// of its own; parts are stacked along a new first dimension p and merge by the rescaling that joins
+// one tile of keys to the next (Dao et al., "Flash-Decoding", 2023).
+#include "dialect/Tile/Tile.h"
+#include "dialect/Tile/PartialAttention.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace quire::tile;
+
+namespace {
+
+using Body = llvm::function_ref<Value(OpBuilder &, Location, ValueRange)>;
+
+Value scalar(OpBuilder &builder, Location loc, double value) {
+  return arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(value));
+}
+
+Value filled(OpBuilder &builder, Location loc, ArrayRef<OpFoldResult> sizes, double value) {
+  Value empty = tensor::EmptyOp::create(builder, loc, sizes, builder.getF32Type());
+  return linalg::FillOp::create(builder, loc, scalar(builder, loc, value), empty).getResult(0);
+}
+
+Value emptyLike(OpBuilder &builder, Location loc, Value tensor) {
+  return tensor::EmptyOp::create(builder, loc, tensor::getMixedSizes(builder, loc, tensor),
+                                 builder.getF32Type());
+}
+
+/// A generic over `dims` loops, the last `reductions` of which are reductions. `results` lists for each
+/// operand and the output the loops that index it.
+Value generic(OpBuilder &builder, Location loc, ValueRange inputs, Value output, unsigned dims,
+              unsigned reductions, ArrayRef<SmallVector<unsigned>> indices, Body body) {
+  SmallVector<AffineMap> maps;
+  for (ArrayRef<unsigned> index : indices) {
+    SmallVector<AffineExpr> results;
+    for (unsigned dimension : index)
+      results.push_back(builder.getAffineDimExpr(dimension));
+    maps.push_back(AffineMap::get(dims, 0, results, builder.getContext()));
+  }
+  SmallVector<utils::IteratorType> iterators(dims, utils::IteratorType::parallel);
+  for (unsigned i = 0; i < reductions; ++i)
+    iterators[dims - 1 - i] = utils::IteratorType::reduction;
+  return linalg::GenericOp::create(builder, loc, output.getType(), inputs, output, maps, iterators,
+                                   [&](OpBuilder &b, Location l, ValueRange v) {
+                                     linalg::YieldOp::create(b, l, body(b, l, v));
+                                   })
+      .getResult(0);
+}
+
+} // namespace
+
+AttentionState quire::tile::mergeAttentionStates(OpBuilder &builder, Location loc,
+                                                 AttentionState state, AttentionState partials) {
+  double infinity = std::numeric_limits<double>::infinity();
+  Value zero = scalar(builder, loc, 0), lowest = scalar(builder, loc, -infinity);
+  auto larger = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+    return arith::MaxNumFOp::create(b, l, v[1], v[0]);
+  };
+  auto power = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+    return math::Exp2Op::create(b, l, arith::SubFOp::create(b, l, v[0], v[1]));
+  };
+  auto product = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+    return arith::MulFOp::create(b, l, v[1], v[0]);
+  };
+  auto sum = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+    return arith::AddFOp::create(b, l, v[1], v[0]);
+  };
+  auto times = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+    return arith::MulFOp::create(b, l, v[0], v[1]);
+  };
+  Value rowEmpty = emptyLike(builder, loc, state.max);
+  Value start = linalg::FillOp::create(builder, loc, lowest, rowEmpty).getResult(0);
+  // Loops (m, g, p): partial results are indexed (p, m, g).
+  Value top = generic(builder, loc, partials.max, start, 3, 1, {{2, 0, 1}, {0, 1}}, larger);
+  // A maximum of -inf is replaced by 0: (-inf) - (-inf) is NaN.
+  Value safe = generic(builder, loc, {state.max, top}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}},
+                       [&](OpBuilder &b, Location l, ValueRange v) -> Value {
+                         Value max = larger(b, l, v);
+                         Value isEmpty =
+                             arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, max, lowest);
+                         return arith::SelectOp::create(b, l, isEmpty, zero, max);
+                       });
+  Value ratio = generic(builder, loc, {state.max, safe}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}}, power);
+  Value weights = generic(builder, loc, {partials.max, safe}, emptyLike(builder, loc, partials.max), 3,
+                          0, {{0, 1, 2}, {1, 2}, {0, 1, 2}}, power);
+  AttentionState merged;
+  Value sums = generic(builder, loc, {partials.sum, weights}, emptyLike(builder, loc, partials.sum), 3, 0,
+                       {{0, 1, 2}, {0, 1, 2}, {0, 1, 2}}, times);
+  merged.sum = generic(builder, loc, ratio, state.sum, 2, 0, {{0, 1}, {0, 1}}, product);
+  merged.sum = generic(builder, loc, sums, merged.sum, 3, 1, {{2, 0, 1}, {0, 1}}, sum);
+  Value accs = generic(builder, loc, {partials.acc, weights}, emptyLike(builder, loc, partials.acc), 4, 0,
+                       {{0, 1, 2, 3}, {0, 1, 2}, {0, 1, 2, 3}}, times);
+  merged.acc = generic(builder, loc, ratio, state.acc, 3, 0, {{0, 1}, {0, 1, 2}}, product);
+  merged.acc = generic(builder, loc, accs, merged.acc, 4, 1, {{3, 0, 1, 2}, {0, 1, 2}}, sum);
+  // Last, so that the new maximum can be written in the place of the old one.
+  merged.max = generic(builder, loc, top, state.max, 2, 0, {{0, 1}, {0, 1}}, larger);
+  return merged;
+}
+
+FailureOr<SmallVector<Value>> OnlineAttentionOp::generateInitialTensorForPartialReduction(
+    OpBuilder &builder, Location loc, ArrayRef<OpFoldResult> sizes,
+    const SetVector<unsigned> &reductionDims) {
+  if (reductionDims.size() != 1 || !reductionDims.contains(2))
+    return emitOpError() << "can only be split over its keys";
+  double values[] = {0, -std::numeric_limits<double>::infinity(), 0};
+  SmallVector<Value> result;
+  for (auto [init, value] : llvm::zip(getDpsInits(), values)) {
+    SmallVector<OpFoldResult> shape{sizes[2]};
+    llvm::append_range(shape, tensor::getMixedSizes(builder, loc, init));
+    result.push_back(filled(builder, loc, shape, value));
+  }
+  return result;
+}
+
+LogicalResult OnlineAttentionOp::getPartialResultTilePosition(
+    OpBuilder &builder, unsigned resultNumber, ReductionTilingStrategy strategy,
+    ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes, const SetVector<unsigned> &,
+    ArrayRef<OpFoldResult> splitReductionIvs, SmallVector<OpFoldResult> &resultOffsets,
+    SmallVector<OpFoldResult> &resultSizes) {
+  if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel ||
+      splitReductionIvs.size() != 1)
+    return failure();
+  if (failed(getResultTilePosition(builder, resultNumber, offsets, sizes, resultOffsets, resultSizes)))
+    return failure();
+  resultOffsets.insert(resultOffsets.begin(), splitReductionIvs[0]);
+  resultSizes.insert(resultSizes.begin(), builder.getIndexAttr(1));
+  return success();
+}
+
+FailureOr<TilingResult> OnlineAttentionOp::tileToPartialReduction(
+    OpBuilder &builder, Location loc, ReductionTilingStrategy strategy, ValueRange init,
+    ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
+    const SetVector<unsigned> &reductionDims, ArrayRef<OpFoldResult> splitReductionIvs) {
+  // Keys of a part are joined inside it by the op itself: parts are parallel, not elements.
+  if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel)
+    return emitOpError() << "is split into parallel parts of its keys only";
+  FailureOr<TilingResult> tiled = getTiledImplementation(builder, offsets, sizes);
+  if (failed(tiled))
+    return failure();
+  auto part = cast<OnlineAttentionOp>(tiled->tiledOps[0]);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(part);
+  SmallVector<Value> outs;
+  for (auto [number, stacked] : llvm::enumerate(init)) {
+    SmallVector<OpFoldResult> partOffsets, partSizes;
+    if (failed(getPartialResultTilePosition(builder, number, strategy, offsets, sizes, reductionDims,
+                                            splitReductionIvs, partOffsets, partSizes)))
+      return failure();
+    SmallVector<OpFoldResult> strides(partOffsets.size(), builder.getIndexAttr(1));
+    auto type = cast<RankedTensorType>(part.getDpsInits()[number].getType());
+    auto slice = tensor::ExtractSliceOp::create(builder, loc, type, stacked, partOffsets, partSizes,
+                                                strides);
+    outs.push_back(slice);
+    tiled->generatedSlices.push_back(slice);
+  }
+  part.getDpsInitsMutable().assign(outs);
+  return tiled;
+}
+
+FailureOr<MergeResult> OnlineAttentionOp::mergeReductions(OpBuilder &builder, Location loc,
+                                                          ValueRange partials,
+                                                          const SetVector<unsigned> &) {
+  AttentionState merged = mergeAttentionStates(builder, loc, {getAcc(), getMax(), getSum()},
+                                               {partials[0], partials[1], partials[2]});
+  return MergeResult{{merged.acc.getDefiningOp(), merged.max.getDefiningOp(),
+                      merged.sum.getDefiningOp()},
+                     {merged.acc, merged.max, merged.sum}};
+}
