@@ -113,6 +113,7 @@ private:
     compile.output = plan();
     compile.templates = options.templates;
     compile.schedules = options.schedules;
+    compile.disabledPasses = options.disabledPasses;
     if (input.ends_with(".mlir"))
       compile.modelDirectory = weights;
     compile.limits.maxTokens = 160;

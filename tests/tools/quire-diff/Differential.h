@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace quire::test {
 
@@ -17,6 +18,7 @@ struct DiffOptions {
   std::string oracle;    ///< another module with the same weights, for the reference; empty: the input
   std::optional<bool> newestLevel; ///< false: code for x86-64-v3; empty: the seed chooses
   uint32_t threads = 2;
+  std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out
 };
 
 /// Compiles `input` (a graph module, which gets random weights, or a model directory), runs random

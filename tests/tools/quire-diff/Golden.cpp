@@ -37,6 +37,7 @@ Status compilePlan(const std::string &directory, const std::string &plan, const 
   compile.output = plan;
   compile.templates = options.templates;
   compile.cacheElement = cache;
+  compile.disabledPasses = options.disabledPasses;
   compile.limits.maxTokens = 128;
   compile.limits.maxSamples = 128;
   compiler::CompileReport report = compiler::compileModel(context, compile);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace quire::test {
 
@@ -12,6 +13,7 @@ struct GoldenOptions {
   std::string templates; ///< model templates
   uint64_t seed = 0;     ///< of page placement and chunk sizes
   uint32_t threads = 2;
+  std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out
 };
 
 /// A language model's folder. f32: a 64-token prefill, whole and in chunks of odd sizes, and 32 greedy

@@ -125,7 +125,7 @@ std::string RandomModel::describe() const {
       << window << ", prefix " << prefix << "), " << heads << " heads in groups of " << group
       << ", dim " << dim << ", page " << page << ", hidden " << hidden << ", vocabulary "
       << vocabulary << (rotary ? ", rotary" : "") << (bf16 ? ", bf16" : ", f32") << " weights, "
-      << (bf16Cache ? "bf16" : "f32") << " cache";
+      << (bf16Cache ? "bf16" : "f32") << " cache" << (tokenOutput ? ", two outputs" : "");
   return out.str();
 }
 
@@ -148,7 +148,8 @@ std::string RandomModel::text() const {
       << " : i64} {\n"
       << "  func.func @step(%ids: tensor<?xi32> {quire.name = \"tokens\"}, %batch: !graph.batch,\n"
       << "                  %cache: !cache {quire.name = \"cache.0\"})\n      -> ("
-      << rows(vocabulary) << " {quire.name = \"logits\"}, !cache) {\n";
+      << rows(vocabulary) << " {quire.name = \"logits\"}, "
+      << (tokenOutput ? rows(hidden) + " {quire.name = \"hidden\"}, " : "") << "!cache) {\n";
   auto addWeight = [&](const std::string &name, int r, int c) {
     out << "    %" << name << " = graph.weight \"" << name << "\" [<\"" << name << "\", rows = " << r
         << ", columns = " << c << ">] : " << matrix(r, c) << "\n";
@@ -219,8 +220,15 @@ std::string RandomModel::text() const {
       << "    %last = graph.take_rows %h of %batch : " << rows(hidden) << " -> " << rows(hidden)
       << "\n";
   norm("ln", "last", "n1");
+  if (tokenOutput) { // token rows and sample rows alive at the same time
+    addWeight("t0", hidden, hidden);
+    addWeight("t1", hidden, hidden);
+    linear("token0", "h", "t0", hidden, hidden);
+    linear("token1", "token0", "t1", hidden, hidden);
+  }
   linear("logits", "ln", "head", hidden, vocabulary);
-  out << "    return %logits, %c : " << rows(vocabulary) << ", !cache\n  }\n}\n";
+  out << "    return %logits, " << (tokenOutput ? "%token1, " : "") << "%c : " << rows(vocabulary)
+      << (tokenOutput ? ", " + rows(hidden) : "") << ", !cache\n  }\n}\n";
   return out.str();
 }
 
@@ -240,6 +248,7 @@ RandomModel randomModel(std::mt19937_64 &random) {
   model.rotary = random() % 2;
   model.bf16 = random() % 2;
   model.bf16Cache = random() % 2;
+  model.tokenOutput = random() % 2;
   return model;
 }
 

@@ -21,6 +21,7 @@ struct RandomModel {
   bool rotary = true;
   bool bf16 = false;      ///< weights
   bool bf16Cache = false;
+  bool tokenOutput = false; ///< a second output "hidden" with a row for every token
 
   /// "softcap, window 16, 4 heads in groups of 2, dim 64, page 32, f32 cache"
   std::string describe() const;

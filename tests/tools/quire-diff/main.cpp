@@ -50,6 +50,8 @@ int main(int argc, char **argv) {
   program.add_option("--level", level, "CPU level to run (default: the seed chooses)")
       ->check(CLI::IsMember({"newest", "v3"}));
   program.add_option("--threads", options.threads, "Threads of the device");
+  program.add_option("--disable-pass", options.disabledPasses, "A pass that the compiler leaves out")
+      ->allow_extra_args(false);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -66,7 +68,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(options.seed));
-  GoldenOptions goldenOptions{options.templates, options.seed, options.threads};
+  GoldenOptions goldenOptions{options.templates, options.seed, options.threads,
+                              options.disabledPasses};
   int failures = 0;
   if (!input.empty())
     failures += report(input, runDifferential(input, options));
