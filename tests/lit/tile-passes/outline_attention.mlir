@@ -6,6 +6,7 @@
 // CHECK-SAME: memref<?x4x16xf32>, %{{.+}}: memref<?x2x16x32xbf16>, %{{.+}}: memref<?x2x32x32xbf16>
 // CHECK-SAME: binds [<operand>, <pool, 1, "k">, <pool, 1, "v">, <batch, "block_table">, <work_list>, <scalar, "max_pages">, <operand, 3>, <result>]
 // CHECK-SAME: family = "attention"
+// CHECK: %[[ONE:.+]] = arith.constant 1.000000e+00 : f32
 // CHECK: %[[ITEM:.+]] = work_item 0
 // CHECK: load %{{.+}}[%[[ITEM]], %{{.+}}] : memref<?x8xi32> -> tensor<8xi32>
 // CHECK: %[[G:.+]] = work_item 1
@@ -15,7 +16,7 @@
 // A sink starts the maximum at log2(e) * sink and the sum at 1.
 // CHECK: load {{.+}} : memref<4xbf16> -> tensor<2xbf16>
 // CHECK: %[[MAX:.+]] = linalg.generic
-// CHECK: %[[SUM:.+]] = linalg.fill ins(%[[ONE:.+]] : f32)
+// CHECK: %[[SUM:.+]] = linalg.fill ins(%[[ONE]] : f32)
 // CHECK: online_attention query({{.+}}) key(%[[K]] at %[[BEGIN]] end %[[END]]) value(%[[V]]) captures(%{{.+}} : f32)
 // CHECK-SAME: outs(%{{.+}}, %[[MAX]], %[[SUM]])
 // CHECK: arith.mulf
