@@ -199,10 +199,12 @@ std::string RandomModel::text() const {
       out << (i ? ", " : "") << text;
     }
     out << "] scale 1.0 : " << table << "\n";
-    for (auto [result, input, count] :
-         {std::tuple("qh", "qs", heads), std::tuple("kh", "ks", kv)})
+    auto rotate = [&](const std::string &result, const std::string &input, int count) {
       out << "    %" << result << " = graph.rotate %" << input << ", %rope at %pos : "
           << vectors(count) << ", " << table << ", tensor<?xi32> -> " << vectors(count) << "\n";
+    };
+    rotate("qh", "qs", heads);
+    rotate("kh", "ks", kv);
     query = "%qh";
     key = "%kh";
   }
