@@ -22,8 +22,13 @@ DispatchRole dispatchRole(Operation *op) {
     return DispatchRole::Copied;
   if (isa<ReshapeOp>(op))
     return DispatchRole::View;
-  if (isa<ScoresOp, PositionOp, SoftmaxOp, MixOp>(op))
-    return DispatchRole::Decomposed;
+  if (isa<ScoresOp, PositionOp, SoftmaxOp, MixOp>(op)) {
+    // Scores of unknown size cannot be written, so no dispatch can end in them.
+    Value scores = isa<MixOp>(op) ? op->getOperand(0) : op->getResult(0);
+    if (cast<RankedTensorType>(scores.getType()).isDynamicDim(2))
+      return DispatchRole::Decomposed;
+    return isa<PositionOp>(op) ? DispatchRole::Copied : DispatchRole::Work;
+  }
   return DispatchRole::Work;
 }
 
@@ -185,9 +190,22 @@ void DispatchGroups::takeRoots(ArrayRef<Operation *> ops) {
   for (Operation *op : ops) {
     if (isa<LinearOp>(op) && !groups.contains(op))
       start(DispatchKind::Linear, op);
-    if (isa<AttentionOp>(op))
+    if (isa<AttentionOp, ScoresOp, MixOp>(op))
       start(DispatchKind::Attention, op);
+    if (isa<SoftmaxOp>(op))
+      takeScoreMath(start(DispatchKind::Attention, op));
   }
+}
+
+/// A softmax takes the mathematics between it and the scores.
+void DispatchGroups::takeScoreMath(DispatchGroup *group) {
+  SmallVector<Operation *> worklist(group->members);
+  while (!worklist.empty())
+    for (Value operand : worklist.pop_back_val()->getOperands())
+      if (Operation *op = operand.getDefiningOp(); isElementwise(op) && !groups.contains(op)) {
+        add(group, op);
+        worklist.push_back(op);
+      }
 }
 
 void DispatchGroups::growEpilogues(ArrayRef<Operation *> ops) {
@@ -236,11 +254,10 @@ void DispatchGroups::formRowGroups(ArrayRef<Operation *> ops) {
 /// Query rows are rotated in the dispatch that rotates and appends the keys.
 void DispatchGroups::joinAttentionInputs(ArrayRef<Operation *> ops) {
   for (Operation *op : ops) {
-    auto attention = dyn_cast<AttentionOp>(op);
-    if (!attention)
-      continue;
-    DispatchGroup *query = groups.lookup(attention.getQuery().getDefiningOp());
-    DispatchGroup *cache = groups.lookup(attention.getCache().getDefiningOp());
+    if (!isa<AttentionOp, ScoresOp>(op))
+      continue; // Both read a query, then a cache.
+    DispatchGroup *query = groups.lookup(op->getOperand(0).getDefiningOp());
+    DispatchGroup *cache = groups.lookup(op->getOperand(1).getDefiningOp());
     if (query && cache && query != cache && query->kind == DispatchKind::Row &&
         cache->kind == DispatchKind::Row && canMerge({query, cache}))
       merge({query, cache});

@@ -17,7 +17,7 @@ enum class DispatchRole {
   Copied,     ///< cloned into every dispatch that reads it: scalars, splats, positions
   View,       ///< a reshape: joins its producer's row group, is cloned into row readers, else stays
   Work,       ///< done once, in one dispatch
-  Decomposed, ///< attention that was not fused; no dispatch holds it
+  Decomposed, ///< attention that was not fused and has no size to be written; no dispatch holds it
 };
 
 DispatchRole dispatchRole(mlir::Operation *op);
@@ -49,6 +49,7 @@ private:
   void separateSplats(mlir::Block &block);
   void pairLinears(llvm::ArrayRef<mlir::Operation *> ops);
   void takeRoots(llvm::ArrayRef<mlir::Operation *> ops);
+  void takeScoreMath(DispatchGroup *group);
   void growEpilogues(llvm::ArrayRef<mlir::Operation *> ops);
   void formRowGroups(llvm::ArrayRef<mlir::Operation *> ops);
   void joinAttentionInputs(llvm::ArrayRef<mlir::Operation *> ops);

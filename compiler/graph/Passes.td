@@ -42,6 +42,21 @@ def FuseAttentionPass : GraphPass<"quire-fuse-attention"> {
   }];
 }
 
+def MaterializeScoresPass : GraphPass<"quire-materialize-scores"> {
+  let summary = "score tensors of attention that was not fused get a size";
+  let description = [{
+    ```mlir
+    // before                                   // after, with quire.max_context = 1000
+    %s = graph.scores … -> tensor<?x4x?xf32>    %s = graph.scores … -> tensor<?x4x1024xf32>
+    %p = graph.softmax %s                       %p = graph.softmax %s
+    ```
+    Scores and softmax weights are then written to the arena, which grows with the context: a token row
+    takes `heads * max_context * 4` bytes for each. Where everything was fused there is nothing to do.
+    A remark names the cost; scores that something else reads keep their open size and are refused
+    by quire-form-dispatches.
+  }];
+}
+
 def FormDispatchesPass : GraphPass<"quire-form-dispatches"> {
   let summary = "groups ops into graph.dispatch, one for each kernel";
   let description = [{
@@ -52,7 +67,8 @@ def FormDispatchesPass : GraphPass<"quire-form-dispatches"> {
                                                 } {quire.kernel_name = "linear_add"}
     ```
     A linear takes the elementwise ops of its own shape that follow it; gate and up share a
-    dispatch; an attention stands alone; the other ops form row dispatches. Scalars, splats,
+    dispatch; an attention stands alone; so do, where it was not fused, scores, softmax with the
+    score mathematics before it, and mix; the other ops form row dispatches. Scalars, splats,
     positions and reshapes are repeated where they are needed; all other work is done once.
   }];
 }
@@ -65,7 +81,7 @@ def VerifyDispatchesPass : GraphPass<"quire-verify-dispatches"> {
     %y = graph.dispatch (%x, %w) { … }          %y = graph.linear %x, %w
     ```
     Also checks that a dispatch has one kind of root (one or two linears of one input and one
-    shape with elementwise ops, one attention, or row ops) and a `quire.kernel_name`.
+    shape with elementwise ops, one attention or part of an unfused one, or row ops) and a `quire.kernel_name`.
   }];
 }
 

@@ -20,6 +20,7 @@ void quire::graph::buildGraphPipeline(OpPassManager &manager) {
   step.addPass(createFuseAttentionPass());
   step.addPass(createCanonicalizerPass());
   step.addPass(createCSEPass());
+  step.addPass(createMaterializeScoresPass());
   step.addPass(createFormDispatchesPass());
   step.addPass(createCSEPass());
   step.addPass(createVerifyDispatchesPass());

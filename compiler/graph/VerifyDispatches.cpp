@@ -21,10 +21,13 @@ bool isRowOp(Operation &op) {
 
 /// Scalars, splats and positions are free in any dispatch.
 bool isFree(Operation &op) {
-  return isa<SplatOp, PositionsOp, YieldOp>(op) ||
+  return isa<SplatOp, PositionsOp, PositionOp, YieldOp>(op) ||
          (isa_and_nonnull<arith::ArithDialect, math::MathDialect>(op.getDialect()) &&
           llvm::none_of(op.getResultTypes(), llvm::IsaPred<RankedTensorType>));
 }
+
+/// Attention, or the part of it that an unfused kernel computes.
+bool isAttentionOp(Operation &op) { return isa<AttentionOp, ScoresOp, SoftmaxOp, MixOp>(op); }
 
 LogicalResult verifyBody(DispatchOp dispatch) {
   SmallVector<LinearOp> linears;
@@ -32,16 +35,17 @@ LogicalResult verifyBody(DispatchOp dispatch) {
   for (Operation &op : dispatch.getBody().front()) {
     if (auto linear = dyn_cast<LinearOp>(op))
       linears.push_back(linear);
-    else if (isa<AttentionOp>(op) && attention)
+    else if (isAttentionOp(op) && attention)
       return op.emitOpError() << "is the second attention of its dispatch";
-    else if (isa<AttentionOp>(op))
+    else if (isAttentionOp(op))
       attention = &op;
     else if (isRowOp(op))
       row = row && !isElementwise(row) ? row : &op;
     else if (!isFree(op))
       return op.emitOpError() << "cannot be part of a dispatch";
   }
-  if (attention && (row || !linears.empty()))
+  bool isScoreMath = row && isElementwise(row) && isa_and_nonnull<SoftmaxOp>(attention);
+  if (attention && ((row && !isScoreMath) || !linears.empty()))
     return attention->emitOpError() << "must be the only work of its dispatch";
   if (linears.empty())
     return success();

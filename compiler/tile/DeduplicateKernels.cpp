@@ -53,6 +53,14 @@ struct DeduplicateKernelsPass : impl::DeduplicateKernelsPassBase<DeduplicateKern
       if (StringAttr name = renamed.lookup(call.getKernelAttr().getAttr()))
         call.setKernelAttr(FlatSymbolRefAttr::get(name));
     });
+    getOperation().walk([&](VariantsOp variants) {
+      SmallVector<Attribute> kernels;
+      for (auto reference : variants.getKernels().getAsRange<FlatSymbolRefAttr>()) {
+        StringAttr name = renamed.lookup(reference.getAttr());
+        kernels.push_back(name ? FlatSymbolRefAttr::get(name) : reference);
+      }
+      variants.setKernelsAttr(ArrayAttr::get(&getContext(), kernels));
+    });
   }
 };
 

@@ -1,6 +1,6 @@
 // graph.attention for one work item: the item's query rows of one cache head's group, page views of
 // keys and values, tile.online_attention over them, and the final division by the sum.
-#include "compiler/tile/KernelLowering.h"
+#include "compiler/tile/WorkItem.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -11,23 +11,6 @@ using namespace quire;
 using namespace quire::tile;
 
 namespace {
-
-/// The fields of a plan::WorkItem that a kernel reads, as indices.
-struct WorkItem {
-  Value sequence, firstRow, rowCount, position, keyBegin, keyEnd;
-};
-
-WorkItem readWorkItem(KernelLowering &lowering, Location loc) {
-  OpBuilder &builder = lowering.builder;
-  Value number = WorkItemOp::create(builder, loc, builder.getIndexType(), 0);
-  Value fields = LoadOp::create(builder, loc, RankedTensorType::get({8}, builder.getI32Type()),
-                                lowering.workList(), ValueRange{number, lowering.index(0)});
-  auto field = [&](int64_t position) -> Value {
-    Value narrow = tensor::ExtractOp::create(builder, loc, fields, lowering.index(position));
-    return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), narrow);
-  };
-  return {field(0), field(1), field(2), field(3), field(4), field(5)};
-}
 
 /// A region of graph.attention as a region of tile.online_attention.
 void takeRegion(Region &from, Region &to) {

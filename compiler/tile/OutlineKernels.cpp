@@ -8,6 +8,7 @@
 // in panels), which tensors have sample rows, which cache components are keys.
 #include "compiler/tile/KernelLowering.h"
 #include "compiler/tile/Passes.h"
+#include "compiler/tile/ScoreKernels.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/IR/SymbolTable.h"
@@ -50,6 +51,9 @@ StepFacts findFacts(func::FuncOp step) {
     if (auto attention = dyn_cast<graph::AttentionOp>(op))
       if (Value cache = outer(attention.getCache()))
         keys[cacheOrigin(cache)].insert(attention.getKey());
+    if (auto scores = dyn_cast<graph::ScoresOp>(op))
+      if (Value cache = outer(scores.getCache()))
+        keys[cacheOrigin(cache)].insert(scores.getComponent());
   });
   facts.panelWeights.erase(Value());
   auto note = [&](Value value) {
@@ -133,26 +137,15 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
     if (failed(checkRows(dispatch)))
       return failure();
     OpBuilder builder(step);
-    auto wish = dispatch->getAttrOfType<StringAttr>("quire.kernel_name");
-    auto source = dispatch->getAttrOfType<StringAttr>("quire.source");
-    StringAttr name = wish ? wish : builder.getStringAttr("kernel");
-    auto kernel = KernelOp::create(builder, dispatch.getLoc(), name,
-                                   BindArrayAttr::get(&getContext(), {}), GridAttr(), ScheduleAttr(),
-                                   PartitionAttr(), source ? source : name);
-    kernel.getBody().emplaceBlock();
-    KernelLowering lowering(dispatch, kernel, facts);
-    if (failed(lowering.run())) {
-      kernel.erase();
+    FailureOr<StringAttr> callee = isScoreDispatch(dispatch)
+                                       ? writeScoreKernels(dispatch, builder, facts, symbols)
+                                       : writeKernel(dispatch, builder, facts, symbols);
+    if (failed(callee))
       return failure();
-    }
-    kernel->setDiscardableAttr(kFamilyAttr, builder.getStringAttr(familyOf(dispatch)));
-    kernel->setDiscardableAttr(kExtentAttr, ExtentAttr::get(&getContext(), lowering.extent(), 1));
-    symbols.insert(kernel);
-    fuseElementwise(kernel);
 
     builder.setInsertionPoint(dispatch);
     auto call = CallOp::create(builder, dispatch.getLoc(), dispatch.getResultTypes(),
-                               kernel.getSymName(), dispatch.getInputs());
+                               callee->getValue(), dispatch.getInputs());
     // Facts are about values of the step; the call's results stand for the dispatch's.
     for (auto [before, after] : llvm::zip(dispatch.getResults(), call.getResults())) {
       if (facts.sampleValues.contains(before))
@@ -165,6 +158,63 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
     dispatch.replaceAllUsesWith(call.getResults());
     dispatch.erase();
     return success();
+  }
+
+  StringAttr wishedName(graph::DispatchOp dispatch) {
+    auto wish = dispatch->getAttrOfType<StringAttr>("quire.kernel_name");
+    return wish ? wish : StringAttr::get(&getContext(), "kernel");
+  }
+
+  KernelOp emptyKernel(graph::DispatchOp dispatch, OpBuilder &builder, StringAttr name) {
+    auto source = dispatch->getAttrOfType<StringAttr>("quire.source");
+    auto kernel = KernelOp::create(builder, dispatch.getLoc(), name,
+                                   BindArrayAttr::get(&getContext(), {}), GridAttr(), ScheduleAttr(),
+                                   PartitionAttr(), source ? source : wishedName(dispatch));
+    kernel.getBody().emplaceBlock();
+    return kernel;
+  }
+
+  FailureOr<StringAttr> writeKernel(graph::DispatchOp dispatch, OpBuilder &builder,
+                                    const StepFacts &facts, SymbolTable &symbols) {
+    KernelOp kernel = emptyKernel(dispatch, builder, wishedName(dispatch));
+    KernelLowering lowering(dispatch, kernel, facts);
+    if (failed(lowering.run())) {
+      kernel.erase();
+      return failure();
+    }
+    kernel->setDiscardableAttr(kFamilyAttr, builder.getStringAttr(familyOf(dispatch)));
+    kernel->setDiscardableAttr(kExtentAttr, ExtentAttr::get(&getContext(), lowering.extent(), 1));
+    symbols.insert(kernel);
+    fuseElementwise(kernel);
+    return kernel.getSymNameAttr();
+  }
+
+  /// Parts of unfused attention come with their variants.
+  FailureOr<StringAttr> writeScoreKernels(graph::DispatchOp dispatch, OpBuilder &builder,
+                                          const StepFacts &facts, SymbolTable &symbols) {
+    FailureOr<std::vector<schedule::Choice>> choices = scoreChoices(dispatch);
+    if (failed(choices))
+      return failure();
+    StringAttr name = wishedName(dispatch);
+    SmallVector<Attribute> variants;
+    for (const schedule::Choice &choice : *choices) {
+      KernelOp kernel = emptyKernel(
+          dispatch, builder,
+          builder.getStringAttr(name.getValue() + "_q" + Twine(choice.queries)));
+      KernelLowering lowering(dispatch, kernel, facts);
+      if (failed(lowerScoreDispatch(dispatch, lowering, kernel, choice))) {
+        kernel.erase();
+        return failure();
+      }
+      symbols.insert(kernel);
+      variants.push_back(FlatSymbolRefAttr::get(kernel.getSymNameAttr()));
+    }
+    auto all = VariantsOp::create(builder, dispatch.getLoc(), name, builder.getArrayAttr(variants),
+                                  builder.getDenseI64ArrayAttr(
+                                      SmallVector<int64_t>(variants.size(), 0)),
+                                  true);
+    symbols.insert(all);
+    return all.getSymNameAttr();
   }
 };
 

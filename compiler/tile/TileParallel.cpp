@@ -199,6 +199,8 @@ struct TileParallelPass : impl::TileParallelPassBase<TileParallelPass> {
 
   void runOnOperation() override {
     KernelOp kernel = getOperation();
+    if (kernel.getGrid())
+      return; // Kernels of unfused attention are written tiled.
     auto family = kernel->getAttrOfType<StringAttr>(kFamilyAttr);
     auto extent = kernel->getAttrOfType<ExtentAttr>(kExtentAttr);
     if (!kernel.getSchedule() || !family || !extent) {

@@ -212,9 +212,9 @@ LogicalResult CacheAppendOp::verify() {
 
 LogicalResult ScoresOp::verify() {
   auto query = tensorType(getQuery());
-  if (getType().getShape()[1] != query.getShape()[1] || !getType().isDynamicDim(2))
+  if (getType().getShape()[1] != query.getShape()[1])
     return emitOpError() << "result " << getType() << " must be [T, " << query.getShape()[1]
-                         << ", ?]";
+                         << ", keys]";
   return verifyComponent(*this, getCache().getType(), getComponent(), query.getShape()[1],
                          query.getShape()[2]);
 }
