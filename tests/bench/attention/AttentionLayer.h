@@ -1,0 +1,44 @@
+// One attention layer as a plan of its own, compiled in this process with attention fused or not,
+// on a cache that holds random keys and values. Inputs are the query, key and value rows of a step.
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/exec/Executor.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace quire::bench {
+
+struct LayerShape {
+  uint32_t heads, cacheHeads, dim;
+  uint32_t context; ///< tokens of the sequence, and what the plan is compiled for
+};
+
+class AttentionLayer {
+public:
+  /// `queries` is the most tokens of a step. Ends the process with a message when anything fails.
+  AttentionLayer(const LayerShape &shape, uint32_t queries, bool fused, unsigned threads);
+  ~AttentionLayer();
+
+  /// Runs the last `queries` tokens of the context. Seconds of processor time of the step, for each thread:
+  /// what other programs take of a busy machine does not count.
+  double run(uint32_t queries);
+  /// Output rows of the last run, [queries, heads * dim].
+  std::vector<float> output() const;
+  uint64_t arenaBytes() const { return executor->memory().arena; }
+
+private:
+  LayerShape shape;
+  unsigned threads;
+  std::string path;
+  std::unique_ptr<Plan> plan;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<WeightStore> weights;
+  std::unique_ptr<Executor> executor;
+  std::vector<float> queryRows, keyRows, valueRows;
+  std::vector<int32_t> positions, table;
+};
+
+} // namespace quire::bench
