@@ -1,5 +1,6 @@
-// LLVM IR, its clean-up passes and object emission. MLIR has tiled, vectorised and unrolled already, so
-// LLVM only simplifies: its own vectorisers and loop unroller would cost time and undo register tiles.
+// LLVM IR, its clean-up passes and object emission. MLIR has tiled, vectorised and unrolled
+// already, so LLVM only simplifies: its own vectorisers and loop unroller would cost time and undo
+// register tiles.
 #include "compiler/cpu/CodeGen.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"

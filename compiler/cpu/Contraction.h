@@ -1,5 +1,5 @@
-// What a contraction is on the CPU: sum over k of lhs[m.., k..] * rhs[k.., n..], both sides possibly
-// widened from a narrower float, accumulated in f32.
+// What a contraction is on the CPU: sum over k of lhs[m.., k..] * rhs[k.., n..], both sides
+// possibly widened from a narrower float, accumulated in f32.
 #pragma once
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -14,7 +14,7 @@ struct Contraction {
   unsigned vectorOperand; ///< 0 or 1: the operand that is read in vectors
   unsigned lane;
   llvm::SmallVector<unsigned> rows;    ///< in the accumulator, not in the vector operand
-  llvm::SmallVector<unsigned> panels;  ///< in the accumulator and the vector operand, without `lane`
+  llvm::SmallVector<unsigned> panels;  ///< in accumulator and vector operand, not `lane`
   llvm::SmallVector<unsigned> reduced; ///< not in the accumulator
 };
 

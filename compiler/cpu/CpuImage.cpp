@@ -31,7 +31,8 @@ void buildPipeline(PassManager &manager, const CpuTarget &target) {
   buildCpuPipeline(manager, options);
 }
 
-/// Loads every dialect that the pipeline depends on, which must not happen on several threads at once.
+/// Loads every dialect that the pipeline depends on, which must not happen on several threads at
+/// once.
 LogicalResult loadDialects(MLIRContext *context, const CpuTarget &target) {
   OwningOpRef<ModuleOp> empty = ModuleOp::create(UnknownLoc::get(context));
   PassManager manager(context, ModuleOp::getOperationName());

@@ -20,16 +20,16 @@ struct CpuKernelCode {
   double emitSeconds;   ///< LLVM IR to image
 };
 
-/// Bytes that can be mapped read + execute at any page as they are (plan::ImageRecord), and where each
-/// kernel (plan::CpuKernel) starts, in module order.
+/// Bytes that can be mapped read + execute at any page as they are (plan::ImageRecord), and where
+/// each kernel (plan::CpuKernel) starts, in module order.
 struct CpuImage {
   std::vector<uint8_t> bytes;
   std::vector<CpuKernelCode> kernels;
 };
 
-/// Compiles every tile.kernel of `module` for `level`; the module stays as it is. Kernels are compiled
-/// side by side on the context's threads; the image does not depend on their number. Errors are
-/// diagnostics that name the kernel.
+/// Compiles every tile.kernel of `module` for `level`; the module stays as it is. Kernels are
+/// compiled side by side on the context's threads; the image does not depend on their number.
+/// Errors are diagnostics that name the kernel.
 mlir::FailureOr<CpuImage> compileCpuImage(mlir::ModuleOp module, CpuLevel level);
 
 } // namespace quire::compiler

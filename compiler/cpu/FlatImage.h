@@ -10,7 +10,8 @@
 
 namespace quire::compiler {
 
-/// Code and constants of one kernel, callable at `entry` wherever they are mapped (aligned to 64 bytes).
+/// Code and constants of one kernel, callable at `entry` wherever they are mapped (aligned to 64
+/// bytes).
 struct FlatCode {
   std::vector<uint8_t> bytes;
   uint64_t entry;

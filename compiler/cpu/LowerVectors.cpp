@@ -5,8 +5,8 @@
 //   %x = memref.load %lhs[%m, %k];  %s = vector.broadcast %x
 //   %r = vector.fma %s, %b_k, %c_m : vector<32xf32>
 //
-// Each accumulator element adds its products in the order of k, whatever the tile: a row's result is
-// the same bit for bit in the one-row, eight-row and 32-row variant of a kernel.
+// Each accumulator element adds its products in the order of k, whatever the tile: a row's result
+// is the same bit for bit in the one-row, eight-row and 32-row variant of a kernel.
 #include "compiler/cpu/Passes.h"
 #include "dialect/Tile/Tile.h"
 
@@ -79,7 +79,8 @@ struct ContractToFma : OpRewritePattern<vector::ContractionOp> {
       for (unsigned dimension = 0; dimension < bounds.size(); ++dimension)
         if (vector::isReductionIterator(op.getIteratorTypes()[dimension]) == reduction)
           order.push_back(dimension);
-    SmallVector<int64_t> permuted = applyPermutation(outer, SmallVector<int64_t>(order.begin(), order.end()));
+    SmallVector<int64_t> permuted =
+        applyPermutation(outer, SmallVector<int64_t>(order.begin(), order.end()));
     Location loc = op.getLoc();
     auto rowType = VectorType::get({bounds[lane]}, accumulator.getElementType());
     std::map<SmallVector<int64_t>, Value> partial;
@@ -186,8 +187,8 @@ struct CarryRows : OpRewritePattern<scf::ForOp> {
   }
 };
 
-/// An elementwise op on a tile becomes one on each of its rows, so that no tile-shaped value is left
-/// for the code generator to take apart.
+/// An elementwise op on a tile becomes one on each of its rows, so that no tile-shaped value is
+/// left for the code generator to take apart.
 struct ElementwiseRows : RewritePattern {
   explicit ElementwiseRows(MLIRContext *context)
       : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}

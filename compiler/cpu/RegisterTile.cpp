@@ -51,8 +51,8 @@ int64_t largestDivisor(int64_t size, int64_t limit) {
   return 1;
 }
 
-/// The largest divisor of `size` up to `limit` that is a multiple of `lanes`, or of half of them and
-/// so on; a divisor of no such kind only if there is none.
+/// The largest divisor of `size` up to `limit` that is a multiple of `lanes`, or of half of them
+/// and so on; a divisor of no such kind only if there is none.
 int64_t laneDivisor(int64_t size, int64_t limit, int64_t lanes) {
   for (int64_t unit = lanes; unit >= 4; unit /= 2)
     for (int64_t divisor = limit / unit * unit; divisor > 0; divisor -= unit)
@@ -69,22 +69,25 @@ struct ContractionTile {
 ContractionTile registerTile(linalg::GenericOp op, const Contraction &roles,
                              ArrayRef<int64_t> registers, const CpuTarget &target) {
   SmallVector<int64_t> loops = op.getStaticLoopRanges();
-  ContractionTile tile{SmallVector<int64_t>(loops.size(), 0), SmallVector<int64_t>(loops.size(), 0)};
+  ContractionTile tile{SmallVector<int64_t>(loops.size(), 0),
+                       SmallVector<int64_t>(loops.size(), 0)};
   // A row of accumulators takes at most half the register file, or no operand is used twice.
   int64_t columns = std::min(registers[1], target.accumulators() / 2 * target.lanes);
   if (loops[roles.lane] >= target.lanes && registers[0] > 1)
     columns = std::min(columns, target.lanes * 2 * (registers[1] > 32 ? 2 : 1));
   int64_t lanes = laneDivisor(loops[roles.lane], columns, target.lanes);
   tile.parallel[roles.lane] = lanes;
-  // Columns beyond a panel run over the item's next panels, read side by side. So do the panels of an
-  // item with few rows: more accumulators hide the latency of a multiply-add, more streams that of memory.
+  // Columns beyond a panel run over the item's next panels, read side by side. So do the panels of
+  // an item with few rows: more accumulators hide the latency of a multiply-add, more streams that
+  // of memory.
   int64_t vectors = (lanes + target.lanes - 1) / target.lanes;
   int64_t panels = std::max<int64_t>(columns / lanes, 1);
   if (columns == loops[roles.lane])
     panels = std::max<int64_t>(target.registers / 2 / (registers[0] * vectors), 1);
   panels = std::min(panels, kMaxStreams);
   for (unsigned dimension : llvm::reverse(roles.panels)) {
-    tile.parallel[dimension] = lanes == loops[roles.lane] ? largestDivisor(loops[dimension], panels) : 1;
+    tile.parallel[dimension] =
+        lanes == loops[roles.lane] ? largestDivisor(loops[dimension], panels) : 1;
     panels /= tile.parallel[dimension];
   }
   int64_t rowRegisters = vectors;
@@ -243,8 +246,8 @@ private:
     return success();
   }
 
-  /// A slice in `block` whose producer may be computed there instead: slices of it are taken in this
-  /// block only and, unless it is a fill, only once.
+  /// A slice in `block` whose producer may be computed there instead: slices of it are taken in
+  /// this block only and, unless it is a fill, only once.
   tensor::ExtractSliceOp nextFusable(Block *block) {
     DominanceInfo dominance(kernel);
     eliminateCommonSubExpressions(rewriter, dominance, block->getParentOp());

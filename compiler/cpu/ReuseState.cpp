@@ -6,9 +6,10 @@
 // becomes
 //     %s = linalg.generic ins(%alpha) outs(%acc) { mulf %out, %b }
 //
-// Then every op on the way from the carried tile to the yielded one writes into the same buffer, and
-// bufferisation needs no second one to swap with. Readers of the old tile after that (the rescaling by
-// the old maximum) get a copy of it; a yielded tile without such a way is copied into the carried one.
+// Then every op on the way from the carried tile to the yielded one writes into the same buffer,
+// and bufferisation needs no second one to swap with. Readers of the old tile after that (the
+// rescaling by the old maximum) get a copy of it; a yielded tile without such a way is copied into
+// the carried one.
 #include "compiler/cpu/Passes.h"
 #include "dialect/Tile/Tile.h"
 
@@ -28,8 +29,8 @@ using namespace quire::compiler;
 
 namespace {
 
-/// The input through which `op` could work in place on `state`: read index by index like the output,
-/// and last read by `op`.
+/// The input through which `op` could work in place on `state`: read index by index like the
+/// output, and last read by `op`.
 OpOperand *inPlaceInput(linalg::GenericOp op, BlockArgument state) {
   if (op.getNumDpsInits() != 1 || op.getNumParallelLoops() != op.getNumLoops() ||
       !op.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>() ||

@@ -81,7 +81,8 @@ LogicalResult vectorizeOp(RewriterBase &rewriter, linalg::LinalgOp op) {
   int64_t elements = 1;
   for (int64_t size : op.getStaticLoopRanges())
     elements *= size;
-  if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation()); generic && matchContraction(generic)) {
+  auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+  if (generic && matchContraction(generic)) {
     if (elements > 64 * kMaxElements)
       return op.emitOpError() << "has " << elements
                               << " multiplications, more than a register tile holds; run "

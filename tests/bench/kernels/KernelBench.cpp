@@ -1,5 +1,5 @@
-// Speed of compiled CPU kernels as ratios to what the machine can do: prefill linears to the measured
-// multiply-add peak, decode linears to the measured streaming bandwidth.
+// Speed of compiled CPU kernels as ratios to what the machine can do: prefill linears to the
+// measured multiply-add peak, decode linears to the measured streaming bandwidth.
 //
 //   bench-kernels                                   the table of the shapes that matter
 //   bench-kernels linear ROWS PANELS K N ELEMENT M N K [THREADS] [v3]   one linear, one register tile
@@ -124,7 +124,8 @@ Figures runAttention(const AttentionShape &shape, int64_t keys, CpuLevel level) 
     std::exit(1);
   }
   int64_t pages = keys / shape.page, width = shape.element == "f32" ? 2 : 1;
-  std::vector<uint16_t> k(pages * shape.cacheHeads * shape.page * shape.dim * width + 64), v(k.size());
+  std::vector<uint16_t> k(pages * shape.cacheHeads * shape.page * shape.dim * width + 64);
+  std::vector<uint16_t> v(k.size());
   std::mt19937 random(7);
   for (size_t i = 0; i < k.size(); ++i) {
     k[i] = toBf16(static_cast<float>(random() % 2001) / 1000.0f - 1.0f);
@@ -274,7 +275,8 @@ int main(int argc, char **argv) {
     shape.element = argv[4];
     shape.registers = {std::atoll(argv[5]), std::atoll(argv[6]), std::atoll(argv[7])};
     Figures figures = runAttention(shape, 4096, best);
-    printRatio("the multiply-add peak of a core", figures.flops, multiplyAddPeak(1), 1e-9, "GFLOP/s");
+    printRatio("the multiply-add peak of a core", figures.flops, multiplyAddPeak(1), 1e-9,
+               "GFLOP/s");
     return 0;
   }
   if (argc != 1) {

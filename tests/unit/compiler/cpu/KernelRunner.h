@@ -55,8 +55,9 @@ struct LinearShape {
 /// Arguments: x, w, (w2 for SiluGate | residual for Residual), y.
 std::string linearKernel(const LinearShape &shape, const std::string &name = "linear");
 
-/// A causal attention kernel as stage B leaves it: KV loop over tiles that lie in one page each, first
-/// without a mask, then with one; online softmax in base 2. `softCap` puts 30 tanh(s / 30) on scores.
+/// A causal attention kernel as stage B leaves it: KV loop over tiles that lie in one page each,
+/// first without a mask, then with one; online softmax in base 2. `softCap` puts 30 tanh(s / 30) on
+/// scores.
 struct AttentionShape {
   int64_t queries = 8;   ///< query tokens of a work item
   int64_t heads = 4;     ///< query heads

@@ -1,5 +1,5 @@
-// Row kernels as stage B leaves them, against plain loops: norm, embedding out of weight panels, and
-// appending to both layouts of cache pages.
+// Row kernels as stage B leaves them, against plain loops: norm, embedding out of weight panels,
+// and appending to both layouts of cache pages.
 #include "tests/unit/compiler/cpu/KernelRunner.h"
 #include "tests/unit/engine/RandomSeed.h"
 
