@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 run "$bin/quire-diff" --random 6
 cat "$scratch/log"
-[ "$(count '^case [0-9]+: .*cache$' "$scratch/log")" -eq 6 ] || fail "six cases are not named" "$scratch/log"
+[ "$(count '^case [0-9]+: .* cache' "$scratch/log")" -eq 6 ] || fail "six cases are not named" "$scratch/log"
 [ "$(count '^  agrees, largest error' "$scratch/log")" -eq 6 ] || fail "six cases did not agree" "$scratch/log"
 grep -q "^QUIRE_SEED=$QUIRE_SEED$" "$scratch/log" || fail "the seed is not printed" "$scratch/log"
 

@@ -14,7 +14,7 @@ echo "QUIRE_SEED=$QUIRE_SEED"
 
 fail() {
   echo "FAILED: $1"
-  [ $# -lt 2 ] || sed 's/^/    /' "$2" | head -n 12
+  [ $# -lt 2 ] || sed 's/^/    /' "$2" | tail -n 12
   exit 1
 }
 
