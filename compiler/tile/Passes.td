@@ -84,6 +84,19 @@ def ResolveGathersPass : TileKernelPass<"quire-resolve-gathers"> {
   }];
 }
 
+def ClampQueriesPass : TileKernelPass<"quire-clamp-queries"> {
+  let summary = "keeps the query tile inside its buffer";
+  let description = [{
+    ```mlir
+    // before                                     // after
+    %q = tile.load %x[%row, %h, 0]                %q = scf.for %m = 0 to 8 {
+           -> tensor<8x2x64xf32>                    %r = tile.load %x[%row + min(%m, %rows - 1), %h, 0]
+                                                    insert %r at %m }
+    ```
+    Items begin at any row; rows that an item lacks repeat its last one.
+  }];
+}
+
 def SplitAttentionPass : TileModulePass<"quire-split-attention"> {
   let summary = "splits the keys of long sequences over work items";
   let description = [{

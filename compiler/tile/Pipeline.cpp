@@ -21,6 +21,7 @@ void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOp
   items.addPass(createTileParallelPass());
   items.addPass(createCanonicalizerPass());
   items.addPass(createCSEPass());
+  items.addPass(createClampQueriesPass());
   manager.addPass(createSplitAttentionPass());
   OpPassManager &kernel = manager.nest<KernelOp>();
   kernel.addPass(createTileReductionPass());
@@ -39,6 +40,7 @@ void quire::tile::registerTileKernelPasses() {
   registerDeduplicateKernelsPass();
   registerAssignSchedulesPass();
   registerTileParallelPass();
+  registerClampQueriesPass();
   registerSplitAttentionPass();
   registerTileReductionPass();
   registerBoundMaskPass();
