@@ -14,8 +14,8 @@ llvm::Error fail(llvm::StringRef path, const llvm::Twine &text) {
 llvm::Expected<Choice> readChoice(llvm::StringRef path, const llvm::json::Object &object) {
   Choice choice;
   const std::pair<llvm::StringRef, int64_t *> fields[] = {
-      {"limit", &choice.limit}, {"min", &choice.minimum},     {"max", &choice.maximum},
-      {"rows", &choice.rows},   {"panels", &choice.panels},   {"queries", &choice.queries},
+      {"limit", &choice.limit}, {"min", &choice.minimum},   {"max", &choice.maximum},
+      {"rows", &choice.rows},   {"panels", &choice.panels}, {"queries", &choice.queries},
       {"keys", &choice.keys},   {"split", &choice.split}};
   for (const auto &[key, value] : object) {
     llvm::StringRef name = key;
@@ -62,9 +62,8 @@ llvm::Expected<bool> holds(llvm::StringRef path, const llvm::json::Object &objec
   return result;
 }
 
-llvm::Expected<std::vector<Choice>> readVariants(llvm::StringRef path,
-                                                 const llvm::json::Array &variants,
-                                                 const KernelShape &shape) {
+llvm::Expected<std::vector<Choice>>
+readVariants(llvm::StringRef path, const llvm::json::Array &variants, const KernelShape &shape) {
   std::vector<Choice> choices;
   for (const llvm::json::Value &value : variants) {
     const llvm::json::Object *variant = value.getAsObject();
@@ -96,7 +95,8 @@ llvm::Expected<std::vector<Choice>> readChoices(llvm::StringRef path, const Kern
     const llvm::json::Array *variants = entry ? entry->getArray("variants") : nullptr;
     const llvm::json::Object *match = entry ? entry->getObject("match") : nullptr;
     if (!variants || entry->size() != (match ? 2u : 1u))
-      return fail(path, "an entry of \"kernels\" has the array \"variants\" and may have \"match\"");
+      return fail(path,
+                  "an entry of \"kernels\" has the array \"variants\" and may have \"match\"");
     if (match) {
       llvm::Expected<bool> isMatch = holds(path, *match, shape);
       if (!isMatch)

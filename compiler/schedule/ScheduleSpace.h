@@ -1,5 +1,5 @@
-// Which schedules a kernel can have, and which it gets when nobody says otherwise. Pure functions over
-// plain data: sizes count rows, panels of 32 weight rows, query tokens and keys.
+// Which schedules a kernel can have, and which it gets when nobody says otherwise. Pure functions
+// over plain data: sizes count rows, panels of 32 weight rows, query tokens and keys.
 #pragma once
 
 #include <array>
@@ -13,13 +13,13 @@ namespace quire::schedule {
 
 /// What about a kernel limits its schedule.
 struct KernelShape {
-  std::string_view family;   ///< "linear", "attention" or "rows"
-  int64_t panels = 0;        ///< linear: weight panels
-  int64_t columns = 0;       ///< linear: input columns, the length of the reduction
-  int64_t page = 0;          ///< attention: tokens of a cache page
-  int64_t group = 0;         ///< attention: query heads of a cache head
-  int64_t headDim = 0;       ///< attention: columns of a key
-  bool singleRow = false;    ///< rows: reads or writes rows by index, so one row at a time
+  std::string_view family; ///< "linear", "attention" or "rows"
+  int64_t panels = 0;      ///< linear: weight panels
+  int64_t columns = 0;     ///< linear: input columns, the length of the reduction
+  int64_t page = 0;        ///< attention: tokens of a cache page
+  int64_t group = 0;       ///< attention: query heads of a cache head
+  int64_t headDim = 0;     ///< attention: columns of a key
+  bool singleRow = false;  ///< rows: reads or writes rows by index, so one row at a time
 };
 
 /// One schedule. A kernel with several has a variant for each.

@@ -85,8 +85,8 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
       reason = schedule::whyIllegal(shape, choices[i]);
     if (reason)
       return kernel.emitOpError() << "cannot have the schedule"
-                                  << (isOverride ? " of " + path.str().str() : std::string()) << ": "
-                                  << *reason;
+                                  << (isOverride ? " of " + path.str().str() : std::string())
+                                  << ": " << *reason;
     return choices;
   }
 

@@ -3,11 +3,13 @@
 //   before:  scf.for %n = %begin to %end step 32 { tile.online_attention … mask {k <= q} }
 //   after:   %full = floor(min(%end, %q0 + 1) / 32) * 32
 //            scf.for %n = %begin to %full step 32 { tile.online_attention full … }
-//            scf.for %n = max(%begin, %full) to min(%end, %q0 + 8) step 32 { tile.online_attention … }
+//            scf.for %n = max(%begin, %full) to min(%end, %q0 + 8) step 32 { tile.online_attention
+//            … }
 //
-// Tiles that no query sees are never visited; in `full` tiles every query sees every key, so neither the
-// mask nor the end of the keys is looked at. A mask with a lower bound (window, chunk) has partial tiles
-// on both sides; one with two alternatives (prefix or window) has a set of loops for each.
+// Tiles that no query sees are never visited; in `full` tiles every query sees every key, so
+// neither the mask nor the end of the keys is looked at. A mask with a lower bound (window, chunk)
+// has partial tiles on both sides; one with two alternatives (prefix or window) has a set of loops
+// for each.
 #include "compiler/tile/MaskBounds.h"
 #include "compiler/tile/Passes.h"
 
@@ -31,7 +33,8 @@ public:
   void run() {
     MaskBounds bounds = analyseMask(builder, op);
     if (bounds.unknown)
-      remark::missed(op.getLoc(), remark::RemarkOpts::name("unbounded").category("quire-bound-mask"))
+      remark::missed(op.getLoc(),
+                     remark::RemarkOpts::name("unbounded").category("quire-bound-mask"))
           << remark::add("'{0}' of the mask cannot be bounded; its keys are masked one by one",
                          bounds.unknown->getName().getStringRef());
     Value covered; // The first key that no loop has visited.
@@ -110,7 +113,8 @@ struct BoundMaskPass : impl::BoundMaskPassBase<BoundMaskPass> {
     SmallVector<std::pair<scf::ForOp, OnlineAttentionOp>> found;
     getOperation().walk([&](OnlineAttentionOp op) {
       auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
-      if (loop && getConstantIntValue(loop.getStep()) && op.getKeyPosition() == loop.getInductionVar())
+      if (loop && getConstantIntValue(loop.getStep()) &&
+          op.getKeyPosition() == loop.getInductionVar())
         found.push_back({loop, op});
     });
     for (auto [loop, op] : found)

@@ -2,10 +2,11 @@
 //
 //   before:  %q = tile.load %x[%row, %h, 0] -> tensor<8x2x64xf32>
 //   after:   %q = scf.for %m = 0 to 8 { %r = %row + min(%m, %rows - 1)
-//                                       insert tile.load %x[%r, %h, 0] -> tensor<1x2x64xf32> at %m }
+//                                       insert tile.load %x[%r, %h, 0] -> tensor<1x2x64xf32> at %m
+//                                       }
 //
-// A work item has up to `queries` rows that begin anywhere, so the last item of a step would read beyond
-// the padded rows. Rows that the item lacks repeat its last one; they are never stored.
+// A work item has up to `queries` rows that begin anywhere, so the last item of a step would read
+// beyond the padded rows. Rows that the item lacks repeat its last one; they are never stored.
 #include "compiler/tile/Passes.h"
 
 #include "mlir/IR/Dominance.h"

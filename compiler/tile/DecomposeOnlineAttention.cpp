@@ -6,10 +6,10 @@
 //            %r = generic: exp2(m0 - n)  %p = generic: exp2(y - n)
 //            %s = generic: s0 r + p      %a = generic: a0 r + p v     %m = generic: max(m0, t)
 //
-// (-inf) - (-inf) is NaN: the maximum is replaced by 0 where it is -inf, so rows that have seen nothing
-// keep acc = 0 and sum = 0. Keys at keyEnd and beyond may hold anything, NaN too: their scores are
-// replaced, not multiplied, and their values are zeroed before they meet p = 0. `full` tiles need none
-// of that. log2(e) goes into the constant that ends the score, if it ends in one.
+// (-inf) - (-inf) is NaN: the maximum is replaced by 0 where it is -inf, so rows that have seen
+// nothing keep acc = 0 and sum = 0. Keys at keyEnd and beyond may hold anything, NaN too: their
+// scores are replaced, not multiplied, and their values are zeroed before they meet p = 0. `full`
+// tiles need none of that. log2(e) goes into the constant that ends the score, if it ends in one.
 #include "compiler/tile/Passes.h"
 
 #include "mlir/IR/Matchers.h"
@@ -53,8 +53,8 @@ public:
     Value safe = generic({op.getMax(), tileMax}, empty({m, g}), {row, row, row}, 0,
                          [&](OpBuilder &b, Location l, ValueRange v) -> Value {
                            Value max = larger(b, l, v);
-                           Value isEmpty = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, max,
-                                                                 minusInfinity);
+                           Value isEmpty = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
+                                                                 max, minusInfinity);
                            return arith::SelectOp::create(b, l, isEmpty, zero, max);
                          });
     auto difference = [](OpBuilder &b, Location l, ValueRange v) -> Value {
@@ -103,7 +103,8 @@ private:
     SmallVector<utils::IteratorType> iterators(maps[0].getNumDims(), utils::IteratorType::parallel);
     for (unsigned i = 0; i < reductions; ++i)
       iterators[iterators.size() - 1 - i] = utils::IteratorType::reduction;
-    return linalg::GenericOp::create(builder, loc, output.getType(), inputs, output, maps, iterators,
+    return linalg::GenericOp::create(builder, loc, output.getType(), inputs, output, maps,
+                                     iterators,
                                      [&](OpBuilder &b, Location l, ValueRange v) {
                                        linalg::YieldOp::create(b, l, body(b, l, v));
                                      })
@@ -113,12 +114,12 @@ private:
   /// out[0, 1, 2] += left * right, summed over loop 3.
   Value contraction(Value left, Value right, Value output, ArrayRef<AffineExpr> leftIndex,
                     ArrayRef<AffineExpr> rightIndex) {
-    return generic({left, right}, output,
-                   {map(4, leftIndex), map(4, rightIndex), map(4, {d[0], d[1], d[2]})}, 1,
-                   [](OpBuilder &b, Location l, ValueRange v) -> Value {
-                     Value product = arith::MulFOp::create(b, l, widen(b, l, v[0]), widen(b, l, v[1]));
-                     return arith::AddFOp::create(b, l, v[2], product);
-                   });
+    return generic(
+        {left, right}, output, {map(4, leftIndex), map(4, rightIndex), map(4, {d[0], d[1], d[2]})},
+        1, [](OpBuilder &b, Location l, ValueRange v) -> Value {
+          Value product = arith::MulFOp::create(b, l, widen(b, l, v[0]), widen(b, l, v[1]));
+          return arith::AddFOp::create(b, l, v[2], product);
+        });
   }
 
   Value products() {
@@ -157,26 +158,28 @@ private:
     AffineMap cell = map(3, {d[0], d[1], d[2]});
     return generic({products}, empty({m, g, n}), {cell, cell}, 0,
                    [&](OpBuilder &b, Location l, ValueRange v) -> Value {
-      auto loopIndex = [&](unsigned dimension) -> Value {
-        Value index = linalg::IndexOp::create(b, l, dimension);
-        return arith::IndexCastOp::create(b, l, b.getI32Type(), index);
-      };
-      Value column = loopIndex(2);
-      SmallVector<Value> arguments{arith::AddIOp::create(b, l, query, loopIndex(0)),
-                                   arith::AddIOp::create(b, l, key, column),
-                                   arith::AddIOp::create(b, l, head, loopIndex(1))};
-      llvm::append_range(arguments, op.getCaptures());
-      IRMapping mapping;
-      mapping.map(op.getMask().getArguments(), arguments);
-      mapping.map(op.getScore().getArguments().drop_front(), arguments);
-      mapping.map(op.getScore().getArgument(0), v[0]);
-      Value score = toBase2(b, l, inlineRegion(b, op.getScore(), mapping));
-      if (op.getFull())
-        return score;
-      Value isKey = arith::CmpIOp::create(b, l, arith::CmpIPredicate::slt, column, keyCount);
-      Value seen = arith::AndIOp::create(b, l, inlineRegion(b, op.getMask(), mapping), isKey);
-      return arith::SelectOp::create(b, l, seen, score, minusInfinity);
-    });
+                     auto loopIndex = [&](unsigned dimension) -> Value {
+                       Value index = linalg::IndexOp::create(b, l, dimension);
+                       return arith::IndexCastOp::create(b, l, b.getI32Type(), index);
+                     };
+                     Value column = loopIndex(2);
+                     SmallVector<Value> arguments{arith::AddIOp::create(b, l, query, loopIndex(0)),
+                                                  arith::AddIOp::create(b, l, key, column),
+                                                  arith::AddIOp::create(b, l, head, loopIndex(1))};
+                     llvm::append_range(arguments, op.getCaptures());
+                     IRMapping mapping;
+                     mapping.map(op.getMask().getArguments(), arguments);
+                     mapping.map(op.getScore().getArguments().drop_front(), arguments);
+                     mapping.map(op.getScore().getArgument(0), v[0]);
+                     Value score = toBase2(b, l, inlineRegion(b, op.getScore(), mapping));
+                     if (op.getFull())
+                       return score;
+                     Value isKey =
+                         arith::CmpIOp::create(b, l, arith::CmpIPredicate::slt, column, keyCount);
+                     Value seen =
+                         arith::AndIOp::create(b, l, inlineRegion(b, op.getMask(), mapping), isKey);
+                     return arith::SelectOp::create(b, l, seen, score, minusInfinity);
+                   });
   }
 
   Value values() {

@@ -4,8 +4,8 @@
 //   after:   tile.kernel @linear {body}                                tile.call @linear
 #include "compiler/tile/Passes.h"
 
-#include "llvm/ADT/Hashing.h"
 #include "mlir/IR/OperationSupport.h"
+#include "llvm/ADT/Hashing.h"
 
 using namespace mlir;
 
@@ -21,16 +21,17 @@ bool areEqual(KernelOp a, KernelOp b) {
          a.getScheduleAttr() == b.getScheduleAttr() &&
          a.getPartitionAttr() == b.getPartitionAttr() &&
          a->getDiscardableAttrDictionary() == b->getDiscardableAttrDictionary() &&
-         OperationEquivalence::isRegionEquivalentTo(
-             &a.getBody(), &b.getBody(), OperationEquivalence::Flags::IgnoreLocations);
+         OperationEquivalence::isRegionEquivalentTo(&a.getBody(), &b.getBody(),
+                                                    OperationEquivalence::Flags::IgnoreLocations);
 }
 
 llvm::hash_code hashOf(KernelOp kernel) {
   llvm::hash_code hash =
       llvm::hash_combine(kernel.getBindsAttr(), kernel->getDiscardableAttrDictionary());
   kernel.getBody().walk([&](Operation *op) {
-    hash = llvm::hash_combine(hash, op->getName(), op->getAttrDictionary(),
-                              llvm::hash_combine_range(op->result_type_begin(), op->result_type_end()));
+    hash = llvm::hash_combine(
+        hash, op->getName(), op->getAttrDictionary(),
+        llvm::hash_combine_range(op->result_type_begin(), op->result_type_end()));
   });
   return hash;
 }

@@ -13,7 +13,9 @@ using namespace quire::tile;
 
 namespace {
 
-int64_t roundUp(int64_t size, int64_t multiple) { return llvm::divideCeil(size, multiple) * multiple; }
+int64_t roundUp(int64_t size, int64_t multiple) {
+  return llvm::divideCeil(size, multiple) * multiple;
+}
 
 int64_t rowElements(ArrayRef<int64_t> shape) {
   int64_t product = 1;
@@ -86,8 +88,9 @@ Value KernelLowering::buffer(BlockArgument input, MemRefType type) {
 
 Value KernelLowering::batchArray(StringRef name, unsigned rank) {
   SmallVector<int64_t> shape(rank, ShapedType::kDynamic);
-  return argument(BindAttr::get(builder.getContext(), BindKind::Batch, 0, builder.getStringAttr(name)),
-                  MemRefType::get(shape, builder.getI32Type()));
+  return argument(
+      BindAttr::get(builder.getContext(), BindKind::Batch, 0, builder.getStringAttr(name)),
+      MemRefType::get(shape, builder.getI32Type()));
 }
 
 Value KernelLowering::scalar(StringRef name) {
@@ -146,8 +149,8 @@ Value KernelLowering::rowArray(StringRef name) {
     return load(array);
   Value rows = load(batchArray("sample_rows"));
   return GatherOp::create(builder, dispatch.getLoc(),
-                          RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()), array,
-                          rows, ValueRange{}, false);
+                          RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type()),
+                          array, rows, ValueRange{}, false);
 }
 
 /// Loads a dispatch input as `type`; token rows in a kernel over sample rows are gathered.
@@ -238,14 +241,15 @@ LogicalResult KernelLowering::lower(Operation *op) {
           auto splat = dyn_cast<SplatElementsAttr>(constant.getValue());
           if (!splat)
             return other->emitError("a tensor constant in a dispatch must be a splat");
-          set(constant, arith::ConstantOp::create(
-                            builder, constant.getLoc(),
-                            cast<TypedAttr>(splat.getSplatValue<Attribute>())));
+          set(constant,
+              arith::ConstantOp::create(builder, constant.getLoc(),
+                                        cast<TypedAttr>(splat.getSplatValue<Attribute>())));
           return success();
         }
         if (!isScalar)
-          return other->emitError() << "'" << other->getName()
-                                    << "' has no lowering to tiles; see the ops of the graph dialect";
+          return other->emitError()
+                 << "'" << other->getName()
+                 << "' has no lowering to tiles; see the ops of the graph dialect";
         builder.clone(*other, values);
         return success();
       });

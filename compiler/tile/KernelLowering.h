@@ -1,5 +1,6 @@
 // Lowers the body of one graph.dispatch into a tile.kernel in structured form: whole tensors are
-// loaded, computed on with linalg and tensor operations, and stored. One file for each family of ops.
+// loaded, computed on with linalg and tensor operations, and stored. One file for each family of
+// ops.
 #pragma once
 
 #include "dialect/Graph/Graph.h"
@@ -40,7 +41,8 @@ public:
   mlir::OpBuilder builder;
   /// True in a linear kernel: values of N columns are [rows, ceil(N / 32), 32].
   bool isBlocked() const { return blocked; }
-  /// What a graph value became: a tensor, or a scalar for a splat. Loads dispatch inputs on first use.
+  /// What a graph value became: a tensor, or a scalar for a splat. Loads dispatch inputs on first
+  /// use.
   mlir::Value get(mlir::Value graphValue);
   void set(mlir::Value graphValue, mlir::Value lowered) { values.map(graphValue, lowered); }
   /// A [rows, columns] input read by rows, whatever the kernel's form.
@@ -102,6 +104,7 @@ mlir::LogicalResult lowerAttention(graph::AttentionOp op, KernelLowering &loweri
 /// `value` as f32 inside a linalg body.
 mlir::Value toF32(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value);
 /// `value` (f32) as `type` inside a linalg body.
-mlir::Value fromF32(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, mlir::Type type);
+mlir::Value fromF32(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                    mlir::Type type);
 
 } // namespace quire::tile

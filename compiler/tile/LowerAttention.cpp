@@ -43,7 +43,8 @@ public:
                               << "\" as value; another attention reads it as key";
 
     auto cacheType = op.getCache().getType();
-    graph::ComponentAttr key = cacheType.lookup(op.getKey()), value = cacheType.lookup(op.getValue());
+    graph::ComponentAttr key = cacheType.lookup(op.getKey()),
+                         value = cacheType.lookup(op.getValue());
     auto queryType = cast<RankedTensorType>(op.getQuery().getType());
     auto resultType = cast<RankedTensorType>(op.getType());
     int64_t group = queryType.getShape()[1] / key.getHeads();
@@ -89,8 +90,8 @@ public:
 
     Value result = normalise(online.getAccResult(), online.getSumResult(), accEmpty,
                              resultType.getElementType());
-    StoreOp::create(builder, loc, result, lowering.result(0, lowering.rowsType(resultType)), position,
-                    item.rowCount);
+    StoreOp::create(builder, loc, result, lowering.result(0, lowering.rowsType(resultType)),
+                    position, item.rowCount);
     return success();
   }
 
@@ -106,22 +107,21 @@ private:
       return {};
     auto type = cast<RankedTensorType>(op.getSink().getType());
     Value memory = lowering.buffer(argument, lowering.rowsType(type));
-    Value sink = LoadOp::create(builder, loc,
-                                RankedTensorType::get({group}, type.getElementType()), memory,
-                                ValueRange{head});
+    Value sink = LoadOp::create(builder, loc, RankedTensorType::get({group}, type.getElementType()),
+                                memory, ValueRange{head});
     Value log2e = lowering.constant(std::numbers::log2e);
     AffineMap full = builder.getMultiDimIdentityMap(2);
     AffineMap column = AffineMap::get(2, 0, builder.getAffineDimExpr(1));
-    Value max = linalg::GenericOp::create(
-                    builder, loc, empty.getType(), sink, empty, ArrayRef<AffineMap>{column, full},
-                    SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
-                    [&](OpBuilder &body, Location bodyLoc, ValueRange values) {
-                      Value wide = toF32(body, bodyLoc, values[0]);
-                      linalg::YieldOp::create(
-                          body, bodyLoc,
-                          arith::MulFOp::create(body, bodyLoc, wide, log2e).getResult());
-                    })
-                    .getResult(0);
+    Value max =
+        linalg::GenericOp::create(
+            builder, loc, empty.getType(), sink, empty, ArrayRef<AffineMap>{column, full},
+            SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
+            [&](OpBuilder &body, Location bodyLoc, ValueRange values) {
+              Value wide = toF32(body, bodyLoc, values[0]);
+              linalg::YieldOp::create(
+                  body, bodyLoc, arith::MulFOp::create(body, bodyLoc, wide, log2e).getResult());
+            })
+            .getResult(0);
     return {max, lowering.filled(lowering.constant(1), empty)};
   }
 
@@ -133,21 +133,23 @@ private:
     Value inverse =
         linalg::GenericOp::create(
             builder, loc, sum.getType(), sum,
-            lowering.empty(cast<RankedTensorType>(sum.getType()).getShape(), builder.getF32Type(), {}),
+            lowering.empty(cast<RankedTensorType>(sum.getType()).getShape(), builder.getF32Type(),
+                           {}),
             ArrayRef<AffineMap>{rows, rows},
             SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
             [&](OpBuilder &body, Location bodyLoc, ValueRange values) {
-              Value isEmpty = arith::CmpFOp::create(body, bodyLoc, arith::CmpFPredicate::OEQ,
-                                                    values[0], zero);
+              Value isEmpty =
+                  arith::CmpFOp::create(body, bodyLoc, arith::CmpFPredicate::OEQ, values[0], zero);
               Value inverted = arith::DivFOp::create(body, bodyLoc, one, values[0]);
               linalg::YieldOp::create(
                   body, bodyLoc,
                   arith::SelectOp::create(body, bodyLoc, isEmpty, zero, inverted).getResult());
             })
             .getResult(0);
-    Value target = element.isF32() ? empty
-                                   : lowering.empty(
-                                         cast<RankedTensorType>(acc.getType()).getShape(), element, {});
+    Value target =
+        element.isF32()
+            ? empty
+            : lowering.empty(cast<RankedTensorType>(acc.getType()).getShape(), element, {});
     return linalg::GenericOp::create(
                builder, loc, target.getType(), ValueRange{acc, inverse}, target,
                ArrayRef<AffineMap>{full, row, full},

@@ -1,5 +1,5 @@
-// graph.cache_append: each component's rows are narrowed to the cache's element type and appended to
-// its pages. A component that attention reads as its key is stored with tokens innermost.
+// graph.cache_append: each component's rows are narrowed to the cache's element type and appended
+// to its pages. A component that attention reads as its key is stored with tokens innermost.
 #include "compiler/tile/KernelLowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -18,8 +18,8 @@ LogicalResult tile::lowerCacheAppend(graph::CacheAppendOp op, KernelLowering &lo
     return op.emitOpError() << "appends token rows; it cannot share a dispatch with take_rows";
 
   Type element = op.getCache().getType().getElement();
-  for (auto [name, value] : llvm::zip(op.getComponents().getAsValueRange<StringAttr>(),
-                                      op.getValues())) {
+  for (auto [name, value] :
+       llvm::zip(op.getComponents().getAsValueRange<StringAttr>(), op.getValues())) {
     Value rows = lowering.get(value);
     if (!rows)
       return op.emitOpError() << "reads a value that was not lowered";

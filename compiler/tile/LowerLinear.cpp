@@ -1,5 +1,5 @@
-// graph.linear on panels: y[m, p, j] = sum_k x[m, k] * w[p, k, j] (+ bias[p, j]), accumulated in f32.
-// Panel p holds rows 32 p .. 32 p + 31 of the weight [N, K].
+// graph.linear on panels: y[m, p, j] = sum_k x[m, k] * w[p, k, j] (+ bias[p, j]), accumulated in
+// f32. Panel p holds rows 32 p .. 32 p + 31 of the weight [N, K].
 #include "compiler/tile/KernelLowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -18,8 +18,8 @@ LogicalResult tile::lowerLinear(graph::LinearOp op, KernelLowering &lowering) {
 
   auto weightType = cast<RankedTensorType>(op.getWeight().getType());
   int64_t panels = llvm::divideCeil(weightType.getShape()[0], kPanel);
-  auto memory = MemRefType::get({panels, weightType.getShape()[1], kPanel},
-                                weightType.getElementType());
+  auto memory =
+      MemRefType::get({panels, weightType.getShape()[1], kPanel}, weightType.getElementType());
   Value weight = lowering.load(lowering.buffer(weightArgument, memory));
 
   MLIRContext *context = op.getContext();

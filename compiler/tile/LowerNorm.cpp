@@ -1,4 +1,5 @@
-// graph.norm over the last dimension, in f32: a statistic for each row (and head), then the scaling.
+// graph.norm over the last dimension, in f32: a statistic for each row (and head), then the
+// scaling.
 #include "compiler/tile/KernelLowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,12 +21,8 @@ public:
         shape(cast<RankedTensorType>(input.getType()).getShape()), rank(shape.size()) {}
 
   AffineMap full() { return builder.getMultiDimIdentityMap(rank); }
-  AffineMap row() {
-    return full().dropResult(rank - 1);
-  }
-  AffineMap column() {
-    return AffineMap::get(rank, 0, builder.getAffineDimExpr(rank - 1));
-  }
+  AffineMap row() { return full().dropResult(rank - 1); }
+  AffineMap column() { return AffineMap::get(rank, 0, builder.getAffineDimExpr(rank - 1)); }
 
   /// mean over the last dimension of `term(element, row value…)`.
   Value mean(ValueRange rowValues, Body term) {
@@ -36,15 +33,16 @@ public:
     maps.append(rowValues.size() + 1, row());
     SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
     iterators.back() = utils::IteratorType::reduction;
-    Value sum = linalg::GenericOp::create(
-                    builder, loc, empty.getType(), inputs, lowering.filled(lowering.constant(0), empty),
-                    maps, iterators,
-                    [&](OpBuilder &body, Location bodyLoc, ValueRange values) {
-                      Value next = term(body, bodyLoc, values.drop_back());
-                      next = arith::AddFOp::create(body, bodyLoc, values.back(), next);
-                      linalg::YieldOp::create(body, bodyLoc, next);
-                    })
-                    .getResult(0);
+    Value sum =
+        linalg::GenericOp::create(builder, loc, empty.getType(), inputs,
+                                  lowering.filled(lowering.constant(0), empty), maps, iterators,
+                                  [&](OpBuilder &body, Location bodyLoc, ValueRange values) {
+                                    Value next = term(body, bodyLoc, values.drop_back());
+                                    next =
+                                        arith::AddFOp::create(body, bodyLoc, values.back(), next);
+                                    linalg::YieldOp::create(body, bodyLoc, next);
+                                  })
+            .getResult(0);
     Value size = lowering.constant(static_cast<double>(shape.back()));
     return rows(sum, [&](OpBuilder &body, Location bodyLoc, ValueRange values) -> Value {
       return arith::DivFOp::create(body, bodyLoc, values[0], size);
@@ -78,7 +76,8 @@ public:
                builder, loc, empty.getType(), inputs, empty, maps,
                SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
                [&](OpBuilder &body, Location bodyLoc, ValueRange values) {
-                 linalg::YieldOp::create(body, bodyLoc, function(body, bodyLoc, values.drop_back()));
+                 linalg::YieldOp::create(body, bodyLoc,
+                                         function(body, bodyLoc, values.drop_back()));
                })
         .getResult(0);
   }
@@ -129,15 +128,16 @@ LogicalResult tile::lowerNorm(graph::NormOp op, KernelLowering &lowering) {
   size_t rowCount = rowValues.size();
   lowering.set(op, norm.elements(rowValues, columnValues,
                                  [&](OpBuilder &body, Location loc, ValueRange values) -> Value {
-    Value x = centred(body, loc, values.take_front(rowCount));
-    x = arith::MulFOp::create(body, loc, x, values[rowCount]);
-    Value w = toF32(body, loc, values[rowCount + 1]);
-    if (shift)
-      w = arith::AddFOp::create(body, loc, w, shift);
-    x = arith::MulFOp::create(body, loc, x, w);
-    if (bias)
-      x = arith::AddFOp::create(body, loc, x, toF32(body, loc, values.back()));
-    return x;
-  }));
+                                   Value x = centred(body, loc, values.take_front(rowCount));
+                                   x = arith::MulFOp::create(body, loc, x, values[rowCount]);
+                                   Value w = toF32(body, loc, values[rowCount + 1]);
+                                   if (shift)
+                                     w = arith::AddFOp::create(body, loc, w, shift);
+                                   x = arith::MulFOp::create(body, loc, x, w);
+                                   if (bias)
+                                     x = arith::AddFOp::create(body, loc, x,
+                                                               toF32(body, loc, values.back()));
+                                   return x;
+                                 }));
   return success();
 }

@@ -21,11 +21,12 @@ LogicalResult tile::lowerRotate(graph::RotateOp op, KernelLowering &lowering) {
   int64_t heads = type.getShape()[1], dim = type.getShape()[2];
   int64_t rotated = tableType.getShape()[1], pairs = rotated / 2;
   Type element = type.getElementType();
-  Value memory = lowering.buffer(table, MemRefType::get(tableType.getShape(), builder.getF32Type()));
+  Value memory =
+      lowering.buffer(table, MemRefType::get(tableType.getShape(), builder.getF32Type()));
   auto gather = [&](int64_t column) -> Value {
-    return GatherOp::create(builder, loc,
-                            RankedTensorType::get({ShapedType::kDynamic, pairs}, builder.getF32Type()),
-                            memory, positions, lowering.index(column), false);
+    return GatherOp::create(
+        builder, loc, RankedTensorType::get({ShapedType::kDynamic, pairs}, builder.getF32Type()),
+        memory, positions, lowering.index(column), false);
   };
   Value cosine = gather(0), sine = gather(pairs);
 
@@ -44,8 +45,8 @@ LogicalResult tile::lowerRotate(graph::RotateOp op, KernelLowering &lowering) {
   Value first = half(0), last = half(second);
 
   AffineMap full = builder.getMultiDimIdentityMap(3);
-  AffineMap angle = AffineMap::get(
-      3, 0, {builder.getAffineDimExpr(0), builder.getAffineDimExpr(2)}, op.getContext());
+  AffineMap angle = AffineMap::get(3, 0, {builder.getAffineDimExpr(0), builder.getAffineDimExpr(2)},
+                                   op.getContext());
   auto combine = [&](Value a, Value b, bool subtract) -> Value {
     Value empty = lowering.empty({ShapedType::kDynamic, heads, pairs}, element, input);
     return linalg::GenericOp::create(
@@ -64,9 +65,8 @@ LogicalResult tile::lowerRotate(graph::RotateOp op, KernelLowering &lowering) {
         .getResult(0);
   };
   // Written into a fresh tile, unless columns behind the pairs pass through.
-  Value result = rotated == dim
-                     ? lowering.empty({ShapedType::kDynamic, heads, dim}, element, input)
-                     : input;
+  Value result =
+      rotated == dim ? lowering.empty({ShapedType::kDynamic, heads, dim}, element, input) : input;
   auto insert = [&](Value source, int64_t column) {
     result = tensor::InsertSliceOp::create(builder, loc, source, result, offsets(column), sizes,
                                            strides);

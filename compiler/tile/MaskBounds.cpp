@@ -1,6 +1,7 @@
-// The analysis walks the mask's expression. Integers are intervals over the tile's queries and heads plus
-// at most one term in the key, scale * floor((key + offset) / divisor); comparisons of those become key
-// intervals; "and" intersects, "or" lists alternatives, "not" is pushed down to the comparisons.
+// The analysis walks the mask's expression. Integers are intervals over the tile's queries and
+// heads plus at most one term in the key, scale * floor((key + offset) / divisor); comparisons of
+// those become key intervals; "and" intersects, "or" lists alternatives, "not" is pushed down to
+// the comparisons.
 #include "compiler/tile/MaskBounds.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -154,12 +155,12 @@ private:
         return std::nullopt;
     }
     auto constantOf = [](const Term &term) -> std::optional<int64_t> {
-      std::optional<int64_t> low = getConstantIntValue(term.low), high = getConstantIntValue(term.high);
+      std::optional<int64_t> low = getConstantIntValue(term.low),
+                             high = getConstantIntValue(term.high);
       return term.scale == 0 && low && low == high ? low : std::nullopt;
     };
     return llvm::TypeSwitch<Operation *, std::optional<Term>>(source)
-        .Case<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(
-            [&](auto) { return terms[0]; })
+        .Case<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>([&](auto) { return terms[0]; })
         .Case([&](arith::AddIOp) { return add(*terms[0], *terms[1], 1); })
         .Case([&](arith::SubIOp) { return add(*terms[0], *terms[1], -1); })
         .Case([&](arith::MulIOp) -> std::optional<Term> {
@@ -204,8 +205,8 @@ private:
         AffineExpr quotient = (dim(0) - limit).ceilDiv(-term.scale);
         interval.lower = value(apply(quotient * term.divisor - term.offset, {rest}));
       } else { // the same for all keys
-        Value holds = builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, value(rest),
-                                                          value(number(limit)));
+        Value holds = builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle,
+                                                          value(rest), value(number(limit)));
         interval.upper = builder.createOrFold<arith::SelectOp>(loc, holds, value(number(kFar)),
                                                                value(number(0)));
       }
@@ -248,7 +249,8 @@ private:
 
   /// Two alternatives stay apart if one of them begins at the first key and the other does not.
   Ranges limited(Ranges ranges) {
-    while (ranges.size() > 2 || (ranges.size() == 2 && !ranges[0].may.lower == !ranges[1].may.lower)) {
+    while (ranges.size() > 2 ||
+           (ranges.size() == 2 && !ranges[0].may.lower == !ranges[1].may.lower)) {
       KeyRange last = ranges.pop_back_val();
       KeyRange &merged = ranges.back();
       // Intervals from the first key unite; of others one is kept, which promises less but no lie.

@@ -1,11 +1,12 @@
 // Every dispatch becomes a kernel in structured form and a call of it.
 //
 //   before:  %y = graph.dispatch (%x, %w) { linear } {quire.kernel_name = "linear"}
-//   after:   tile.kernel @linear(%x: memref<?x64xf32>, %w: memref<3x64x32xbf16>, …) { load, generic, store }
+//   after:   tile.kernel @linear(%x: memref<?x64xf32>, %w: memref<3x64x32xbf16>, …) { load,
+//   generic, store }
 //            %y = tile.call @linear(%x, %w)
 //
-// What a dispatch alone does not show is found first: which weights some linear reads (they are kept
-// in panels), which tensors have sample rows, which cache components are keys.
+// What a dispatch alone does not show is found first: which weights some linear reads (they are
+// kept in panels), which tensors have sample rows, which cache components are keys.
 #include "compiler/tile/KernelLowering.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/tile/ScoreKernels.h"
@@ -167,9 +168,9 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
 
   KernelOp emptyKernel(graph::DispatchOp dispatch, OpBuilder &builder, StringAttr name) {
     auto source = dispatch->getAttrOfType<StringAttr>("quire.source");
-    auto kernel = KernelOp::create(builder, dispatch.getLoc(), name,
-                                   BindArrayAttr::get(&getContext(), {}), GridAttr(), ScheduleAttr(),
-                                   PartitionAttr(), source ? source : wishedName(dispatch));
+    auto kernel = KernelOp::create(
+        builder, dispatch.getLoc(), name, BindArrayAttr::get(&getContext(), {}), GridAttr(),
+        ScheduleAttr(), PartitionAttr(), source ? source : wishedName(dispatch));
     kernel.getBody().emplaceBlock();
     return kernel;
   }
@@ -199,8 +200,7 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
     SmallVector<Attribute> variants;
     for (const schedule::Choice &choice : *choices) {
       KernelOp kernel = emptyKernel(
-          dispatch, builder,
-          builder.getStringAttr(name.getValue() + "_q" + Twine(choice.queries)));
+          dispatch, builder, builder.getStringAttr(name.getValue() + "_q" + Twine(choice.queries)));
       KernelLowering lowering(dispatch, kernel, facts);
       if (failed(lowerScoreDispatch(dispatch, lowering, kernel, choice))) {
         kernel.erase();
@@ -209,10 +209,9 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
       symbols.insert(kernel);
       variants.push_back(FlatSymbolRefAttr::get(kernel.getSymNameAttr()));
     }
-    auto all = VariantsOp::create(builder, dispatch.getLoc(), name, builder.getArrayAttr(variants),
-                                  builder.getDenseI64ArrayAttr(
-                                      SmallVector<int64_t>(variants.size(), 0)),
-                                  true);
+    auto all = VariantsOp::create(
+        builder, dispatch.getLoc(), name, builder.getArrayAttr(variants),
+        builder.getDenseI64ArrayAttr(SmallVector<int64_t>(variants.size(), 0)), true);
     symbols.insert(all);
     return all.getSymNameAttr();
   }

@@ -27,7 +27,8 @@ struct TilePipelineOptions : mlir::PassPipelineOptions<TilePipelineOptions> {
                                 llvm::cl::init("")};
 };
 
-/// Stage B on a module: dispatches of @step become kernels of static tiles that both backends print.
+/// Stage B on a module: dispatches of @step become kernels of static tiles that both backends
+/// print.
 void buildTilePipeline(mlir::OpPassManager &manager, const TilePipelineOptions &options);
 
 /// Registers the passes that run on kernels and need nothing of the graph level.

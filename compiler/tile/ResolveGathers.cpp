@@ -46,7 +46,8 @@ struct ResolveGathersPass : impl::ResolveGathersPassBase<ResolveGathersPass> {
     for (GatherOp gather : gathers) {
       auto type = cast<RankedTensorType>(gather.getType());
       if (type.getShape()[0] != 1) {
-        gather.emitOpError() << "gives " << type << "; only one row at a time can be found by index";
+        gather.emitOpError() << "gives " << type
+                             << "; only one row at a time can be found by index";
         return signalPassFailure();
       }
       OpBuilder builder(gather);

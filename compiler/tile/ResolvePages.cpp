@@ -3,7 +3,8 @@
 //   before:  %k = tile.load_pages %pool, %table[%first] head %h at %n tokens 1
 //            tile.append %v, %pool, %slots[%r] tokens 0
 //   after:   %page = %table[%first + %n / 32]      %k = tile.load %pool[%page, %h, 0, %n % 32]
-//            %slot = %slots[%r]   scf.if %slot >= 0 { tile.store %v, %pool[%slot / 32, 0, %slot % 32, 0] }
+//            %slot = %slots[%r]   scf.if %slot >= 0 { tile.store %v, %pool[%slot / 32, 0, %slot %
+//            32, 0] }
 //
 // A tile of keys or values is a view of one page: nothing is gathered, nothing dense is made.
 #include "compiler/tile/Passes.h"
@@ -22,8 +23,8 @@ Value constantIndex(OpBuilder &builder, Location loc, int64_t value) {
 
 /// Element `position` of a vector of i32 in memory, as i32.
 Value element(OpBuilder &builder, Location loc, Value buffer, Value position) {
-  Value tile = LoadOp::create(builder, loc, RankedTensorType::get({1}, builder.getI32Type()), buffer,
-                              position);
+  Value tile = LoadOp::create(builder, loc, RankedTensorType::get({1}, builder.getI32Type()),
+                              buffer, position);
   return tensor::ExtractOp::create(builder, loc, tile, constantIndex(builder, loc, 0));
 }
 
@@ -78,12 +79,14 @@ void appendRow(OpBuilder &builder, AppendOp append, int64_t row) {
     paged.insert(paged.begin() + 1 + tokens, 1);
     Value rows = append.getValue();
     if (value.getShape()[0] != 1) {
-      auto sizes = [&](ArrayRef<int64_t> from) { return getAsIndexOpFoldResult(body.getContext(), from); };
+      auto sizes = [&](ArrayRef<int64_t> from) {
+        return getAsIndexOpFoldResult(body.getContext(), from);
+      };
       rows = tensor::ExtractSliceOp::create(body, loc, value.clone(rowShape), rows,
                                             sizes({row, 0, 0}), sizes(rowShape), sizes({1, 1, 1}));
     }
-    Value matrix = tensor::CollapseShapeOp::create(
-        body, loc, value.clone(flat), rows, ArrayRef<ReassociationIndices>{{0, 1}, {2}});
+    Value matrix = tensor::CollapseShapeOp::create(body, loc, value.clone(flat), rows,
+                                                   ArrayRef<ReassociationIndices>{{0, 1}, {2}});
     SmallVector<ReassociationIndices> groups{{0}, {1, 2}};
     Value cells = tensor::ExpandShapeOp::create(body, loc, value.clone(paged), matrix, groups);
     StoreOp::create(body, loc, cells, append.getPool(), offsets, Value());

@@ -1,12 +1,14 @@
 // Splits the keys of long sequences over work items.
 //
 //   before:  tile.kernel @attention {schedule split = 512} { online_attention, normalise, store }
-//   after:   tile.kernel @attention { online_attention from (0, -inf, 0), store (acc, max, sum) to a workspace }
-//            tile.kernel @attention_merge { if split = 0: scf.for parts { merge }, normalise, store }
+//   after:   tile.kernel @attention { online_attention from (0, -inf, 0), store (acc, max, sum) to
+//   a workspace }
+//            tile.kernel @attention_merge { if split = 0: scf.for parts { merge }, normalise, store
+//            }
 //
-// Both kernels run over the same work list, whose items of one query tile are adjacent: item i + s holds
-// split s of the tile whose split 0 is item i. A workspace has a row for each item:
-// acc [items, cache heads, m, g, e], max and sum [items, cache heads, m, g].
+// Both kernels run over the same work list, whose items of one query tile are adjacent: item i + s
+// holds split s of the tile whose split 0 is item i. A workspace has a row for each item: acc
+// [items, cache heads, m, g, e], max and sum [items, cache heads, m, g].
 #include "compiler/tile/Passes.h"
 #include "dialect/Tile/PartialAttention.h"
 
@@ -49,9 +51,9 @@ struct Workspace {
     for (auto [number, init] : llvm::enumerate(op.getDpsInits())) {
       SmallVector<int64_t> shape{ShapedType::kDynamic, heads};
       llvm::append_range(shape, cast<RankedTensorType>(init.getType()).getShape());
-      buffers.push_back(addArgument(
-          kernel, BindAttr::get(kernel.getContext(), BindKind::Workspace, number, {}),
-          MemRefType::get(shape, Float32Type::get(kernel.getContext()))));
+      buffers.push_back(
+          addArgument(kernel, BindAttr::get(kernel.getContext(), BindKind::Workspace, number, {}),
+                      MemRefType::get(shape, Float32Type::get(kernel.getContext()))));
     }
     for (auto work : kernel.entry().getOps<WorkItemOp>())
       (work.getDimension() == 0 ? item : head) = work;
@@ -79,16 +81,18 @@ LogicalResult makePartial(KernelOp kernel) {
   SetVector<unsigned> keys;
   keys.insert(2);
   FailureOr<SmallVector<Value>> identity = op.generateInitialTensorForPartialReduction(
-      builder, loc,
-      {builder.getIndexAttr(1), builder.getIndexAttr(1), builder.getIndexAttr(1)}, keys);
+      builder, loc, {builder.getIndexAttr(1), builder.getIndexAttr(1), builder.getIndexAttr(1)},
+      keys);
   if (failed(identity))
     return failure();
   // One part a work item: the stacked dimension has one element.
   auto part = [&](Value stacked, Type type) -> Value {
     SmallVector<ReassociationIndices> groups{{0, 1}};
-    for (int64_t dimension = 2; dimension < cast<RankedTensorType>(stacked.getType()).getRank(); ++dimension)
+    for (int64_t dimension = 2; dimension < cast<RankedTensorType>(stacked.getType()).getRank();
+         ++dimension)
       groups.push_back({dimension});
-    return tensor::CollapseShapeOp::create(builder, loc, cast<RankedTensorType>(type), stacked, groups);
+    return tensor::CollapseShapeOp::create(builder, loc, cast<RankedTensorType>(type), stacked,
+                                           groups);
   };
   SmallVector<Value> inits;
   for (auto [stacked, init] : llvm::zip(*identity, op.getDpsInits()))

@@ -5,8 +5,9 @@
 //            tile.store %y, %c[0, 0]                                 %y = linalg.generic … (%x)
 //                                                                    tile.store %y, %c[%i * 8, 0]
 //
-// Stores and appends are tiled through their TilingInterface, then slices pull their producers in one
-// by one. There is no loop: the grid is the loop, and rows are padded so that every tile is whole.
+// Stores and appends are tiled through their TilingInterface, then slices pull their producers in
+// one by one. There is no loop: the grid is the loop, and rows are padded so that every tile is
+// whole.
 #include "compiler/tile/KernelLowering.h"
 #include "compiler/tile/Passes.h"
 
@@ -118,11 +119,12 @@ Value sliceOfSlice(OpBuilder &builder, tensor::ExtractSliceOp slice, tensor::Ext
   for (auto [outer, outerStride, inner, innerStride] :
        llvm::zip(source.getMixedOffsets(), source.getMixedStrides(), slice.getMixedOffsets(),
                  slice.getMixedStrides())) {
-    std::optional<int64_t> by = getConstantIntValue(outerStride), times = getConstantIntValue(innerStride);
+    std::optional<int64_t> by = getConstantIntValue(outerStride),
+                           times = getConstantIntValue(innerStride);
     if (!by || !times)
       return {};
-    offsets.push_back(affine::makeComposedFoldedAffineApply(
-        builder, slice.getLoc(), base + offset * *by, {outer, inner}));
+    offsets.push_back(affine::makeComposedFoldedAffineApply(builder, slice.getLoc(),
+                                                            base + offset * *by, {outer, inner}));
     strides.push_back(builder.getIndexAttr(*by * *times));
   }
   next.push_back(tensor::ExtractSliceOp::create(builder, slice.getLoc(), slice.getType(),
@@ -154,7 +156,8 @@ Value sliceOfReshape(OpBuilder &builder, tensor::ExtractSliceOp slice, ReshapeOp
                            reshape.getReassociationIndices());
 }
 
-/// The slice computed from slices of what its source is computed from; null if that is unknown here.
+/// The slice computed from slices of what its source is computed from; null if that is unknown
+/// here.
 Value pullIn(OpBuilder &builder, tensor::ExtractSliceOp slice, Slices &next) {
   Operation *producer = slice.getSource().getDefiningOp();
   if (!producer)
@@ -235,8 +238,7 @@ struct TileParallelPass : impl::TileParallelPassBase<TileParallelPass> {
     if (family == "linear") {
       auto store = *kernel.entry().getOps<StoreOp>().begin();
       int64_t panels = cast<RankedTensorType>(store.getValue().getType()).getShape()[1];
-      grid.push_back(
-          ExtentAttr::get(context, ExtentKind::Constant, panels / schedule.getPanels()));
+      grid.push_back(ExtentAttr::get(context, ExtentKind::Constant, panels / schedule.getPanels()));
     }
     kernel.setGridAttr(GridAttr::get(context, grid));
   }
@@ -283,7 +285,8 @@ struct TileParallelPass : impl::TileParallelPassBase<TileParallelPass> {
       Operation *producer = slice.getSource().getDefiningOp();
       Value value = pullIn(builder, slice, slices);
       if (!value)
-        return slice.emitError() << "'" << (producer ? producer->getName().getStringRef() : "argument")
+        return slice.emitError() << "'"
+                                 << (producer ? producer->getName().getStringRef() : "argument")
                                  << "' cannot be computed tile by tile";
       slice.replaceAllUsesWith(value);
       slice.erase();

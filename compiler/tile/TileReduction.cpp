@@ -1,13 +1,16 @@
 // Cuts the keys of attention into tiles: the KV loop.
 //
 //   before:  %k = tile.page_view … -> tensor<64x?xbf16>
-//            %o:3 = tile.online_attention query(%q) key(%k at %begin end %end) value(%v) outs(%a, %m, %s)
+//            %o:3 = tile.online_attention query(%q) key(%k at %begin end %end) value(%v) outs(%a,
+//            %m, %s)
 //   after:   %o:3 = scf.for %n = %begin to %end step 32 iter_args(%a, %m, %s) {
 //              %kt = tile.load_pages … at %n -> tensor<64x32xbf16>
-//              tile.online_attention query(%q) key(%kt at %n end %end) value(%vt) outs(%a, %m, %s) }
+//              tile.online_attention query(%q) key(%kt at %n end %end) value(%vt) outs(%a, %m, %s)
+//              }
 //
-// The op's TilingInterface makes the tile. `begin` is a multiple of the tile (work items begin at page
-// boundaries), so a tile lies in one page; the last tile may reach beyond `end`, where keys are masked.
+// The op's TilingInterface makes the tile. `begin` is a multiple of the tile (work items begin at
+// page boundaries), so a tile lies in one page; the last tile may reach beyond `end`, where keys
+// are masked.
 #include "compiler/tile/Passes.h"
 
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -29,9 +32,9 @@ LogicalResult loadPages(tensor::ExtractSliceOp slice, PageViewOp view) {
       affine::makeComposedFoldedAffineApply(
           builder, slice.getLoc(), AffineMap::get(2, 0, sum),
           {OpFoldResult(view.getBegin()), slice.getMixedOffsets()[view.getTokens()]}));
-  auto load = LoadPagesOp::create(builder, slice.getLoc(), slice.getType(), view.getPool(),
-                                  view.getTable(), view.getFirst(), view.getHead(), position,
-                                  view.getTokens());
+  auto load =
+      LoadPagesOp::create(builder, slice.getLoc(), slice.getType(), view.getPool(), view.getTable(),
+                          view.getFirst(), view.getHead(), position, view.getTokens());
   slice.replaceAllUsesWith(load.getResult());
   slice.erase();
   return success();
@@ -69,8 +72,9 @@ struct TileReductionPass : impl::TileReductionPassBase<TileReductionPass> {
           whole.getDpsInitsMutable().assign(state);
           body.setInsertionPoint(whole);
           AffineExpr distance = body.getAffineDimExpr(0) - body.getAffineDimExpr(1);
-          OpFoldResult offset = affine::makeComposedFoldedAffineApply(
-              body, bodyLoc, AffineMap::get(2, 0, distance), {OpFoldResult(position), OpFoldResult(begin)});
+          OpFoldResult offset =
+              affine::makeComposedFoldedAffineApply(body, bodyLoc, AffineMap::get(2, 0, distance),
+                                                    {OpFoldResult(position), OpFoldResult(begin)});
           ArrayRef<int64_t> query = cast<RankedTensorType>(op.getQuery().getType()).getShape();
           SmallVector<OpFoldResult> offsets{body.getIndexAttr(0), body.getIndexAttr(0), offset};
           SmallVector<OpFoldResult> sizes{body.getIndexAttr(query[0]), body.getIndexAttr(query[1]),

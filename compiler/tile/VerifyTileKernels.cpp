@@ -1,6 +1,7 @@
 // Ends stage B: what a kernel may hold from here on.
 //
-//   allowed:  scf.for, scf.if; linalg.generic, linalg.fill; tensor ops and tile.load / tile.store on static
+//   allowed:  scf.for, scf.if; linalg.generic, linalg.fill; tensor ops and tile.load / tile.store
+//   on static
 //             tiles; arith and math; tile.work_item; tile.return
 //   refused:  dynamic tiles, page views, online attention, appends, gathers, graph ops, no grid
 #include "compiler/tile/Passes.h"

@@ -19,8 +19,8 @@ LogicalResult GatherOp::verify() {
       result.getRank() != buffer.getRank() - hidden)
     return emitOpError() << "result " << result << " must hold rows of " << buffer;
   if (static_cast<int64_t>(getOffsets().size()) != result.getRank() - 1)
-    return emitOpError() << "has " << getOffsets().size() << " offsets for "
-                         << result.getRank() - 1 << " trailing dimensions";
+    return emitOpError() << "has " << getOffsets().size() << " offsets for " << result.getRank() - 1
+                         << " trailing dimensions";
   if (result.getShape()[0] != cast<RankedTensorType>(getIndices().getType()).getShape()[0])
     return emitOpError() << "result " << result << " must have a row for each of "
                          << getIndices().getType();
@@ -48,9 +48,9 @@ FailureOr<TilingResult> GatherOp::getTiledImplementation(OpBuilder &builder,
                                                          ArrayRef<OpFoldResult> offsets,
                                                          ArrayRef<OpFoldResult> sizes) {
   Location loc = getLoc();
-  auto indices = tensor::ExtractSliceOp::create(builder, loc, getIndices(), offsets.take_front(1),
-                                                sizes.take_front(1),
-                                                OpFoldResult(builder.getIndexAttr(1)));
+  auto indices =
+      tensor::ExtractSliceOp::create(builder, loc, getIndices(), offsets.take_front(1),
+                                     sizes.take_front(1), OpFoldResult(builder.getIndexAttr(1)));
   SmallVector<int64_t> shape{cast<RankedTensorType>(indices.getType()).getShape()[0]};
   SmallVector<Value> positions;
   AffineExpr sum = builder.getAffineDimExpr(0) + builder.getAffineDimExpr(1);
@@ -70,8 +70,7 @@ FailureOr<TilingResult> GatherOp::getTiledImplementation(OpBuilder &builder,
   return TilingResult{{tiled}, {tiled.getResult()}, {indices}};
 }
 
-LogicalResult GatherOp::getResultTilePosition(OpBuilder &, unsigned,
-                                              ArrayRef<OpFoldResult> offsets,
+LogicalResult GatherOp::getResultTilePosition(OpBuilder &, unsigned, ArrayRef<OpFoldResult> offsets,
                                               ArrayRef<OpFoldResult> sizes,
                                               SmallVector<OpFoldResult> &resultOffsets,
                                               SmallVector<OpFoldResult> &resultSizes) {

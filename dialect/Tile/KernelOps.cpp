@@ -55,9 +55,9 @@ void KernelOp::print(OpAsmPrinter &printer) {
   }
   if (getSourceAttr())
     printer << " source " << getSourceAttr();
-  printer.printOptionalAttrDictWithKeyword(
-      (*this)->getDiscardableAttrs().empty() ? ArrayRef<NamedAttribute>()
-                                             : llvm::to_vector((*this)->getDiscardableAttrs()));
+  printer.printOptionalAttrDictWithKeyword((*this)->getDiscardableAttrs().empty()
+                                               ? ArrayRef<NamedAttribute>()
+                                               : llvm::to_vector((*this)->getDiscardableAttrs()));
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
 }

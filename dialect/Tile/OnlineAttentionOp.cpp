@@ -1,5 +1,5 @@
-// tile.online_attention: verifier and tiling. Loops are query tokens m, group heads g (parallel) and
-// keys n (a reduction whose state is (acc, max, sum)).
+// tile.online_attention: verifier and tiling. Loops are query tokens m, group heads g (parallel)
+// and keys n (a reduction whose state is (acc, max, sum)).
 #include "dialect/Tile/Tile.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -90,16 +90,16 @@ SmallVector<Range> OnlineAttentionOp::getIterationDomain(OpBuilder &builder) {
           {zero, tensor::getMixedSize(builder, loc, getKey(), 1), one}};
 }
 
-FailureOr<TilingResult>
-OnlineAttentionOp::getTiledImplementation(OpBuilder &builder, ArrayRef<OpFoldResult> offsets,
-                                          ArrayRef<OpFoldResult> sizes) {
+FailureOr<TilingResult> OnlineAttentionOp::getTiledImplementation(OpBuilder &builder,
+                                                                  ArrayRef<OpFoldResult> offsets,
+                                                                  ArrayRef<OpFoldResult> sizes) {
   Location loc = getLoc();
   OpFoldResult zero = builder.getIndexAttr(0), m = offsets[0], g = offsets[1], n = offsets[2];
   auto size = [&](Value value, int64_t dimension) {
     return tensor::getMixedSize(builder, loc, value, dimension);
   };
-  Value query = sliceOf(builder, loc, getQuery(), {m, g, zero},
-                        {sizes[0], sizes[1], size(getQuery(), 2)});
+  Value query =
+      sliceOf(builder, loc, getQuery(), {m, g, zero}, {sizes[0], sizes[1], size(getQuery(), 2)});
   Value key = getKey(), value = getValue();
   if (!coversKeys(getKey(), n, sizes[2])) {
     key = sliceOf(builder, loc, getKey(), {zero, n}, {size(getKey(), 0), sizes[2]});

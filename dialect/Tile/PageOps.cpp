@@ -76,15 +76,14 @@ FailureOr<TilingResult> AppendOp::getTiledImplementation(OpBuilder &builder,
   OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
   SmallVector<OpFoldResult> sliceSizes{sizes[0], builder.getIndexAttr(value.getShape()[1]),
                                        builder.getIndexAttr(value.getShape()[2])};
-  auto slice = tensor::ExtractSliceOp::create(
-      builder, loc, getValue(), SmallVector<OpFoldResult>{offsets[0], zero, zero}, sliceSizes,
-      SmallVector<OpFoldResult>(3, one));
+  auto slice = tensor::ExtractSliceOp::create(builder, loc, getValue(),
+                                              SmallVector<OpFoldResult>{offsets[0], zero, zero},
+                                              sliceSizes, SmallVector<OpFoldResult>(3, one));
   AffineExpr sum = builder.getAffineDimExpr(0) + builder.getAffineDimExpr(1);
   Value row = getValueOrCreateConstantIndexOp(
       builder, loc,
       affine::makeComposedFoldedAffineApply(builder, loc, AffineMap::get(2, 0, sum),
                                             {OpFoldResult(getRow()), offsets[0]}));
-  auto append =
-      AppendOp::create(builder, loc, slice, getPool(), getSlots(), row, getTokens());
+  auto append = AppendOp::create(builder, loc, slice, getPool(), getSlots(), row, getTokens());
   return TilingResult{{append}, {}, {slice}};
 }

@@ -1,8 +1,8 @@
-// tile.online_attention over parts of its keys: PartialReductionOpInterface. A part computes (acc, max, sum)
-// of its own; parts are stacked along a new first dimension p and merge by the rescaling that joins
-// one tile of keys to the next (Dao et al., "Flash-Decoding", 2023).
-#include "dialect/Tile/Tile.h"
+// tile.online_attention over parts of its keys: PartialReductionOpInterface. A part computes (acc,
+// max, sum) of its own; parts are stacked along a new first dimension p and merge by the rescaling
+// that joins one tile of keys to the next (Dao et al., "Flash-Decoding", 2023).
 #include "dialect/Tile/PartialAttention.h"
+#include "dialect/Tile/Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -33,8 +33,8 @@ Value emptyLike(OpBuilder &builder, Location loc, Value tensor) {
                                  builder.getF32Type());
 }
 
-/// A generic over `dims` loops, the last `reductions` of which are reductions. `results` lists for each
-/// operand and the output the loops that index it.
+/// A generic over `dims` loops, the last `reductions` of which are reductions. `results` lists for
+/// each operand and the output the loops that index it.
 Value generic(OpBuilder &builder, Location loc, ValueRange inputs, Value output, unsigned dims,
               unsigned reductions, ArrayRef<SmallVector<unsigned>> indices, Body body) {
   SmallVector<AffineMap> maps;
@@ -87,16 +87,17 @@ AttentionState quire::tile::mergeAttentionStates(OpBuilder &builder, Location lo
                              arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, max, lowest);
                          return arith::SelectOp::create(b, l, isEmpty, zero, max);
                        });
-  Value ratio = generic(builder, loc, {state.max, safe}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}}, power);
-  Value weights = generic(builder, loc, {partials.max, safe}, emptyLike(builder, loc, partials.max), 3,
-                          0, {{0, 1, 2}, {1, 2}, {0, 1, 2}}, power);
+  Value ratio =
+      generic(builder, loc, {state.max, safe}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}}, power);
+  Value weights = generic(builder, loc, {partials.max, safe}, emptyLike(builder, loc, partials.max),
+                          3, 0, {{0, 1, 2}, {1, 2}, {0, 1, 2}}, power);
   AttentionState merged;
-  Value sums = generic(builder, loc, {partials.sum, weights}, emptyLike(builder, loc, partials.sum), 3, 0,
-                       {{0, 1, 2}, {0, 1, 2}, {0, 1, 2}}, times);
+  Value sums = generic(builder, loc, {partials.sum, weights}, emptyLike(builder, loc, partials.sum),
+                       3, 0, {{0, 1, 2}, {0, 1, 2}, {0, 1, 2}}, times);
   merged.sum = generic(builder, loc, ratio, state.sum, 2, 0, {{0, 1}, {0, 1}}, product);
   merged.sum = generic(builder, loc, sums, merged.sum, 3, 1, {{2, 0, 1}, {0, 1}}, sum);
-  Value accs = generic(builder, loc, {partials.acc, weights}, emptyLike(builder, loc, partials.acc), 4, 0,
-                       {{0, 1, 2, 3}, {0, 1, 2}, {0, 1, 2, 3}}, times);
+  Value accs = generic(builder, loc, {partials.acc, weights}, emptyLike(builder, loc, partials.acc),
+                       4, 0, {{0, 1, 2, 3}, {0, 1, 2}, {0, 1, 2, 3}}, times);
   merged.acc = generic(builder, loc, ratio, state.acc, 3, 0, {{0, 1}, {0, 1, 2}}, product);
   merged.acc = generic(builder, loc, accs, merged.acc, 4, 1, {{3, 0, 1, 2}, {0, 1, 2}}, sum);
   // Last, so that the new maximum can be written in the place of the old one.
@@ -127,7 +128,8 @@ LogicalResult OnlineAttentionOp::getPartialResultTilePosition(
   if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel ||
       splitReductionIvs.size() != 1)
     return failure();
-  if (failed(getResultTilePosition(builder, resultNumber, offsets, sizes, resultOffsets, resultSizes)))
+  if (failed(
+          getResultTilePosition(builder, resultNumber, offsets, sizes, resultOffsets, resultSizes)))
     return failure();
   resultOffsets.insert(resultOffsets.begin(), splitReductionIvs[0]);
   resultSizes.insert(resultSizes.begin(), builder.getIndexAttr(1));
@@ -150,8 +152,9 @@ FailureOr<TilingResult> OnlineAttentionOp::tileToPartialReduction(
   SmallVector<Value> outs;
   for (auto [number, stacked] : llvm::enumerate(init)) {
     SmallVector<OpFoldResult> partOffsets, partSizes;
-    if (failed(getPartialResultTilePosition(builder, number, strategy, offsets, sizes, reductionDims,
-                                            splitReductionIvs, partOffsets, partSizes)))
+    if (failed(getPartialResultTilePosition(builder, number, strategy, offsets, sizes,
+                                            reductionDims, splitReductionIvs, partOffsets,
+                                            partSizes)))
       return failure();
     SmallVector<OpFoldResult> strides(partOffsets.size(), builder.getIndexAttr(1));
     auto type = cast<RankedTensorType>(part.getDpsInits()[number].getType());
@@ -169,7 +172,7 @@ FailureOr<MergeResult> OnlineAttentionOp::mergeReductions(OpBuilder &builder, Lo
                                                           const SetVector<unsigned> &) {
   AttentionState merged = mergeAttentionStates(builder, loc, {getAcc(), getMax(), getSum()},
                                                {partials[0], partials[1], partials[2]});
-  return MergeResult{{merged.acc.getDefiningOp(), merged.max.getDefiningOp(),
-                      merged.sum.getDefiningOp()},
-                     {merged.acc, merged.max, merged.sum}};
+  return MergeResult{
+      {merged.acc.getDefiningOp(), merged.max.getDefiningOp(), merged.sum.getDefiningOp()},
+      {merged.acc, merged.max, merged.sum}};
 }

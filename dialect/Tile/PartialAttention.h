@@ -5,14 +5,14 @@
 
 namespace quire::tile {
 
-/// acc [m, g, e], max [m, g] and sum [m, g], f32; `max` counts in powers of two. Partial results have a
-/// further first dimension p.
+/// acc [m, g, e], max [m, g] and sum [m, g], f32; `max` counts in powers of two. Partial results
+/// have a further first dimension p.
 struct AttentionState {
   mlir::Value acc, max, sum;
 };
 
-/// `state` joined with all partial results p. The order of parts changes the result by rounding only;
-/// parts that saw no key (max -inf, sum 0) change nothing.
+/// `state` joined with all partial results p. The order of parts changes the result by rounding
+/// only; parts that saw no key (max -inf, sum 0) change nothing.
 AttentionState mergeAttentionStates(mlir::OpBuilder &builder, mlir::Location loc,
                                     AttentionState state, AttentionState partials);
 

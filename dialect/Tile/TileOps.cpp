@@ -38,8 +38,7 @@ LogicalResult verifyTile(Operation *op, MemRefType buffer, RankedTensorType tile
 } // namespace
 
 LogicalResult LoadOp::verify() {
-  return verifyTile(*this, cast<MemRefType>(getBuffer().getType()), getType(),
-                    getOffsets().size());
+  return verifyTile(*this, cast<MemRefType>(getBuffer().getType()), getType(), getOffsets().size());
 }
 
 LogicalResult StoreOp::verify() {
@@ -48,8 +47,8 @@ LogicalResult StoreOp::verify() {
 }
 
 SmallVector<utils::IteratorType> StoreOp::getLoopIteratorTypes() {
-  return SmallVector<utils::IteratorType>(
-      cast<RankedTensorType>(getValue().getType()).getRank(), utils::IteratorType::parallel);
+  return SmallVector<utils::IteratorType>(cast<RankedTensorType>(getValue().getType()).getRank(),
+                                          utils::IteratorType::parallel);
 }
 
 SmallVector<Range> StoreOp::getIterationDomain(OpBuilder &builder) {
@@ -64,8 +63,7 @@ FailureOr<TilingResult> StoreOp::getTiledImplementation(OpBuilder &builder,
                                                         ArrayRef<OpFoldResult> sizes) {
   Location loc = getLoc();
   SmallVector<OpFoldResult> strides(offsets.size(), builder.getIndexAttr(1));
-  auto slice =
-      tensor::ExtractSliceOp::create(builder, loc, getValue(), offsets, sizes, strides);
+  auto slice = tensor::ExtractSliceOp::create(builder, loc, getValue(), offsets, sizes, strides);
   SmallVector<Value> positions(getOffsets());
   size_t leading = positions.size() - offsets.size();
   AffineExpr sum = builder.getAffineDimExpr(0) + builder.getAffineDimExpr(1);

@@ -1,5 +1,5 @@
-// Bounds of the KV loop against the mask evaluated for every query and key. Kernels are built for constant
-// positions, so that all bounds fold to numbers, which are then walked tile by tile.
+// Bounds of the KV loop against the mask evaluated for every query and key. Kernels are built for
+// constant positions, so that all bounds fold to numbers, which are then walked tile by tile.
 //   - every key that some query sees lies in exactly one visited tile,
 //   - in a full tile every query sees every key, and every key exists,
 //   - causal, window, prefix and chunk masks visit no tile that nobody sees, and miss no full one.
@@ -36,7 +36,8 @@ struct Mask {
 std::string kernelText(const Mask &mask, const Positions &at) {
   std::string rows = std::to_string(at.queries);
   std::ostringstream text;
-  text << "tile.kernel @k(%kp0: memref<?x1x16x32xf32>, %vp0: memref<?x1x32x16xf32>, %t: memref<?xi32>,"
+  text << "tile.kernel @k(%kp0: memref<?x1x16x32xf32>, %vp0: memref<?x1x32x16xf32>, %t: "
+          "memref<?xi32>,"
           " %y: memref<?x1x16xf32>) binds [<pool, 0, \"k\">, <pool, 0, \"v\">,"
           " <batch, \"block_table\">, <result>] schedule <keys = "
        << kTile << "> {\n"
@@ -231,25 +232,31 @@ TEST_F(BoundMask, RandomMasksLoseNoKey) {
                 " = arith.constant " + std::to_string(b) + " : i32\n    %c" + id +
                 " = arith.constant " + std::to_string(c) + " : i32\n    %x" + id +
                 " = arith.muli %qp, %a" + id + " : i32\n    %y" + id + " = arith.muli %b" + id +
-                ", %kp : i32\n    %z" + id + " = arith.addi %x" + id + ", %y" + id + " : i32\n    " +
-                name + " = arith.cmpi " + predicates[predicate] + ", %z" + id + ", %c" + id +
-                " : i32\n";
+                ", %kp : i32\n    %z" + id + " = arith.addi %x" + id + ", %y" + id +
+                " : i32\n    " + name + " = arith.cmpi " + predicates[predicate] + ", %z" + id +
+                ", %c" + id + " : i32\n";
         return {name, [=](int q, int k) {
                   int value = a * q + b * k;
                   switch (predicate) {
-                  case 0: return value <= c;
-                  case 1: return value < c;
-                  case 2: return value >= c;
-                  case 3: return value > c;
-                  case 4: return value == c;
-                  default: return value != c;
+                  case 0:
+                    return value <= c;
+                  case 1:
+                    return value < c;
+                  case 2:
+                    return value >= c;
+                  case 3:
+                    return value > c;
+                  case 4:
+                    return value == c;
+                  default:
+                    return value != c;
                   }
                 }};
       }
       auto left = condition(depth - 1);
       if (kind == 3) {
-        text += "    %t" + name.substr(1) + " = arith.constant true\n    " + name + " = arith.xori " +
-                left.first + ", %t" + name.substr(1) + " : i1\n";
+        text += "    %t" + name.substr(1) + " = arith.constant true\n    " + name +
+                " = arith.xori " + left.first + ", %t" + name.substr(1) + " : i1\n";
         return {name, [=](int q, int k) { return !left.second(q, k); }};
       }
       auto right = condition(depth - 1);
@@ -261,8 +268,8 @@ TEST_F(BoundMask, RandomMasksLoseNoKey) {
               }};
     };
     auto result = condition(3);
-    text += "    %yes = arith.constant true\n    %seen = arith.andi " + result.first +
-            ", %yes : i1\n";
+    text +=
+        "    %yes = arith.constant true\n    %seen = arith.andi " + result.first + ", %yes : i1\n";
     check({text, result.second}, drawPositions(), /*isExact=*/false);
   }
 }
