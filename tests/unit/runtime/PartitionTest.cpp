@@ -65,8 +65,9 @@ void checkItem(const PartitionRecord &record, const Ragged &batch, const WorkIte
   ASSERT_LE(static_cast<uint32_t>(item.splitCount), record.maxSplits);
   ASSERT_LT(item.keyBegin, item.keyEnd);
   ASSERT_LE(item.keyEnd, keys);
-  if (record.split)
+  if (record.split) {
     ASSERT_EQ(static_cast<uint32_t>(item.keyBegin) % record.split, 0u);
+  }
   for (int32_t row = item.firstRow; row < item.firstRow + item.rowCount; ++row)
     for (int32_t key = item.keyBegin; key < item.keyEnd; ++key)
       ++visits[static_cast<size_t>(row)][static_cast<size_t>(key)];
