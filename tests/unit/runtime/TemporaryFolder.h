@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <span>
@@ -39,10 +40,11 @@ private:
 inline std::vector<uint8_t> safetensorsFile(const std::string &json,
                                             const std::vector<uint8_t> &data) {
   uint64_t length = json.size();
-  std::vector<uint8_t> file(reinterpret_cast<uint8_t *>(&length),
-                            reinterpret_cast<uint8_t *>(&length) + 8);
-  file.insert(file.end(), json.begin(), json.end());
-  file.insert(file.end(), data.begin(), data.end());
+  std::vector<uint8_t> file(8 + json.size() + data.size());
+  std::memcpy(file.data(), &length, 8);
+  std::memcpy(file.data() + 8, json.data(), json.size());
+  if (!data.empty())
+    std::memcpy(file.data() + 8 + json.size(), data.data(), data.size());
   return file;
 }
 
