@@ -86,10 +86,10 @@ TEST_P(RowKernel, normOfAnyWidth) {
       double squares = 0;
       for (int64_t i = 0; i < n; ++i)
         squares += double(x[m * stride + i]) * x[m * stride + i];
-      ASSERT_NEAR(sum[m], squares, 1e-6 * squares) << "width " << n;
+      ASSERT_NEAR(sum[m], squares, 4e-6 * squares) << "width " << n;
       for (int64_t i = 0; i < stride; ++i)
         ASSERT_NEAR(y[m * stride + i],
-                    i < n ? x[m * stride + i] / std::sqrt(squares + 1) * fromBf16(w[i]) : 5.0, 2e-6)
+                    i < n ? x[m * stride + i] / std::sqrt(squares + 1) * fromBf16(w[i]) : 5.0, 1e-5)
             << "width " << n << " row " << m << " column " << i;
     }
   }
