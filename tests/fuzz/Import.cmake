@@ -27,4 +27,5 @@ foreach(fuzzer Config Template)
   target_link_options(Quire${fuzzer}Fuzz PRIVATE -fsanitize=fuzzer,address,undefined)
   target_link_libraries(Quire${fuzzer}Fuzz PRIVATE QuireImportFuzzObjects QuireGraphDialect
     QuireWeights Threads::Threads)
+  add_dependencies(fuzzers Quire${fuzzer}Fuzz)
 endforeach()

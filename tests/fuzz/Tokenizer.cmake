@@ -1,5 +1,4 @@
-# The fuzzer of tokenizer files. Seeds: make_tokenizer_seeds.py FOLDER; run it with
-# -dict=tokenizer.dict -max_len=1500 -timeout=25. QuireText follows the instrumented copies of its own
-# sources, so only the libraries that it brings along are taken from it.
+# The fuzzer of tokenizer files. QuireText follows the instrumented copies of its own sources, so only
+# the libraries that it brings along are taken from it.
 quire_fuzzer(QuireTokenizerFuzz TokenizerFuzz.cpp LIBRARIES QuireText)
 target_link_libraries(QuireTokenizerFuzz PRIVATE QuireText nlohmann_json::nlohmann_json)
