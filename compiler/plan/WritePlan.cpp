@@ -19,6 +19,8 @@ namespace {
 
 /// At most so many splits of one sequence's keys; longer sequences get longer splits.
 constexpr uint32_t kMaxSplits = 64;
+/// Rows of every buffer of a CPU plan: a multiple of its row tiles.
+constexpr uint32_t kCpuRowPadding = 32;
 
 uint64_t ceilDiv(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
@@ -65,6 +67,7 @@ private:
     info.modelDirectory = text("quire.directory");
     info.compiler = writer.string(options.compiler);
     info.options = writer.string(options.options);
+    info.rowPadding = kCpuRowPadding;
     info.maxTokens = options.limits.maxTokens;
     info.maxSequences = options.limits.maxSequences;
     info.maxSamples = options.limits.maxSamples;

@@ -67,7 +67,9 @@ Result<Batch> Batch::create(const Plan &plan, Device &device, const ExecutorOpti
     need(BatchField::KeyLengths);
   }
 
-  uint64_t tokens = plan::padRows(options.maxTokens), samples = plan::padRows(options.maxSamples);
+  uint32_t padding = plan.info().rowPadding;
+  uint64_t tokens = plan::padRows(options.maxTokens, padding);
+  uint64_t samples = plan::padRows(options.maxSamples, padding);
   uint64_t sequences = options.maxSequences;
   const uint64_t lengths[] = {tokens,    tokens,    tokens, sequences + 1,
                               sequences, sequences * batch.maxPages_, samples};
@@ -181,7 +183,8 @@ Status Batch::checkPages(const StepBatch &batch) const {
 }
 
 void Batch::stage(const StepBatch &batch) {
-  uint64_t tokens = plan::padRows(batch.tokens), samples = plan::padRows(batch.sampleRows.size());
+  uint64_t tokens = plan::padRows(batch.tokens, info_.rowPadding);
+  uint64_t samples = plan::padRows(batch.sampleRows.size(), info_.rowPadding);
   sequences_ = sequences(batch);
   copyPadded(array(BatchField::TokenIds), batch.tokenIds, tokens, 0);
   copyPadded(array(BatchField::Positions), batch.positions, tokens, 0);

@@ -94,7 +94,8 @@ Status Executor::State::setLimits(const ExecutorOptions &options) {
 }
 
 Status Executor::State::allocate() {
-  uint64_t maxTokens = padRows(limits.maxTokens), maxSamples = padRows(limits.maxSamples);
+  uint64_t maxTokens = padRows(limits.maxTokens, plan.info().rowPadding);
+  uint64_t maxSamples = padRows(limits.maxSamples, plan.info().rowPadding);
   memory.arena = evaluate(plan.info().arena, maxTokens, maxSamples);
   QUIRE_ASSIGN_OR_RETURN(arena, device.allocate(memory.arena, "the arena"));
   for (const PoolRecord &pool : plan.pools()) {
@@ -343,8 +344,8 @@ Status Executor::run(const StepBatch &step, StepTrace *trace) {
   QUIRE_RETURN_IF_ERROR(state.checkInputs(step));
   state.tokens = step.tokens;
   state.samples = Batch::samples(step);
-  state.paddedTokens = padRows(state.tokens);
-  state.paddedSamples = padRows(state.samples);
+  state.paddedTokens = padRows(state.tokens, state.plan.info().rowPadding);
+  state.paddedSamples = padRows(state.samples, state.plan.info().rowPadding);
   state.batch.stage(step);
   state.stageInputs(step);
   state.setRegisters(step);

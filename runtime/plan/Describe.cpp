@@ -63,10 +63,12 @@ public:
         stops += " " + std::to_string(stop);
       line("  stop tokens      " + stops);
     }
-    uint64_t arena = evaluate(info.arena, padRows(info.maxTokens), padRows(info.maxSamples));
+    uint64_t arena = evaluate(info.arena, padRows(info.maxTokens, info.rowPadding),
+                              padRows(info.maxSamples, info.rowPadding));
     line("  weights           " + byteText(info.weightBytes) + ", mostly " +
          elementName(static_cast<ElementType>(info.weightElement)));
-    line("  arena             " + byteText(arena) + " = " + describeSize(info.arena));
+    line("  arena             " + byteText(arena) + " = " + describeSize(info.arena) +
+         ", rows padded to " + std::to_string(info.rowPadding));
     line("  work lists        " + byteText(info.workListBytes));
     line("  one cache page    " + byteText(info.pageBytes) + " over all pools");
   }
@@ -141,9 +143,14 @@ public:
     line("\nNative code");
     if (plan_.images().empty())
       line("  none");
-    for (const ImageRecord &image : plan_.images())
+    for (const ImageRecord &image : plan_.images()) {
       line(std::string("  ") + targetName(image.target) + "  " + byteText(image.bytes) + ", " +
            std::to_string(image.entryCount) + " kernels");
+      if (isCuda(image.target))
+        for (const EntryRecord &entry :
+             plan_.entries().subspan(image.firstEntry, image.entryCount))
+          line("    " + cudaEntry(entry));
+    }
   }
 
   void texts() {
@@ -157,6 +164,19 @@ public:
 private:
   void line(const std::string &text) { (out_ += text) += '\n'; }
   std::string name(StringRef reference) const { return printable(plan_.string(reference)); }
+
+  std::string cudaEntry(const EntryRecord &entry) const {
+    std::string text = name(entry.symbol) + "  " + std::to_string(entry.threads) + " threads, " +
+                       std::to_string(entry.registers) + " registers, " +
+                       byteText(entry.sharedBytes) + " shared, cubin " + byteText(entry.codeBytes);
+    if (entry.flags & kEntryPersistent)
+      text += ", persistent";
+    if (entry.flags & kEntryProgrammaticLaunch)
+      text += ", starts early";
+    if (uint32_t cluster = (entry.flags & kEntryClusterMask) >> kEntryClusterShift)
+      text += ", clusters of " + std::to_string(cluster);
+    return text;
+  }
 
   static std::string work(const KernelRecord &kernel) {
     std::string text;
@@ -173,6 +193,8 @@ private:
     std::string layout = layoutName(weight.layout);
     if (weight.layout == WeightLayout::Panel)
       layout += " of " + std::to_string(weight.panel) + " rows";
+    else if (weight.panel)
+      layout += " padded to " + std::to_string(weight.panel) + " rows";
     line(name(weight.name) + "  " + elementName(weight.element) + "[" +
          std::to_string(weight.rows) + ", " + std::to_string(weight.columns) + "], " + layout +
          ", " + byteText(weight.bytes));

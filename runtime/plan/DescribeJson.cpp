@@ -50,9 +50,9 @@ public:
               {"bytesPerItem", kernel.bytesPerItem}};
     });
     result["images"] = list(plan_.images(), [&](const ImageRecord &image) -> json {
-      return {{"target", targetName(image.target)},
-              {"bytes", image.bytes},
-              {"entryCount", image.entryCount}};
+      json entries = list(plan_.entries().subspan(image.firstEntry, image.entryCount),
+                          [&](const EntryRecord &entry) { return this->entry(entry); });
+      return {{"target", targetName(image.target)}, {"bytes", image.bytes}, {"entries", entries}};
     });
     result["partitions"] = list(plan_.partitions(), [&](const PartitionRecord &partition) -> json {
       return {{"queryTile", partition.queryTile}, {"minQuery", partition.minQuery},
@@ -78,6 +78,15 @@ private:
     return result;
   }
 
+  json entry(const EntryRecord &entry) const {
+    if (entry.codeBytes == 0) // CPU code
+      return {{"codeOffset", entry.codeOffset}};
+    return {{"codeOffset", entry.codeOffset},   {"codeBytes", entry.codeBytes},
+            {"symbol", name(entry.symbol)},     {"threads", entry.threads},
+            {"sharedBytes", entry.sharedBytes}, {"registers", entry.registers},
+            {"flags", entry.flags}};
+  }
+
   static json size(const ByteSize &size) {
     return {{"constant", size.constant},
             {"perToken", size.perToken},
@@ -100,7 +109,9 @@ private:
             {"registerCount", info.registerCount},
             {"arena", size(info.arena)},
             {"arenaBytes",
-             evaluate(info.arena, padRows(info.maxTokens), padRows(info.maxSamples))},
+             evaluate(info.arena, padRows(info.maxTokens, info.rowPadding),
+                      padRows(info.maxSamples, info.rowPadding))},
+            {"rowPadding", info.rowPadding},
             {"weightBytes", info.weightBytes},
             {"pageBytes", info.pageBytes},
             {"workListBytes", info.workListBytes}};

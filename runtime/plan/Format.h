@@ -12,10 +12,8 @@
 namespace quire::plan {
 
 inline constexpr uint64_t kMagic = 0x314e4c5045525551ull; // "QUREPLN1" read as bytes
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr uint32_t kSectionAlignment = 64;
-/// Token rows of every arena buffer are padded to this many rows, so kernels handle whole row tiles.
-inline constexpr uint32_t kRowPadding = 32;
 inline constexpr uint32_t kNone = 0xffffffffu;
 
 struct Header {
@@ -63,8 +61,8 @@ enum class ElementType : uint32_t { F32, F16, BF16, I32, I64, U8, Count };
 /// A row count that is only known at each step, or a constant.
 enum class Extent : uint32_t {
   One,        ///< a constant, the coefficient alone
-  Tokens,     ///< token rows of the step, padded to kRowPadding
-  Samples,    ///< rows whose logits are wanted, padded to kRowPadding
+  Tokens,     ///< token rows of the step, padded to InfoRecord::rowPadding
+  Samples,    ///< rows whose logits are wanted, padded to InfoRecord::rowPadding
   Count
 };
 
@@ -88,6 +86,10 @@ struct InfoRecord {
   uint32_t vocabularySize;  ///< columns of the logits; 0 if the step has no logits output
   uint32_t weightElement;   ///< ElementType of most weights, for people
   uint32_t registerCount;   ///< registers of the step program
+  uint32_t rowPadding;      ///< rows of every arena buffer, tensor and batch array are padded to a
+                            ///< multiple of this, so that kernels handle whole row tiles; a power
+                            ///< of two up to 1024
+  uint32_t reserved;
   ByteSize arena;           ///< all temporaries of one step
   uint64_t weightBytes;     ///< resident bytes of all prepacked weights
   uint64_t pageBytes;       ///< bytes of one page over all pools
@@ -102,7 +104,7 @@ struct FileRecord {
 };
 
 enum class WeightLayout : uint32_t {
-  RowMajor, ///< [rows, columns]
+  RowMajor, ///< [rows, columns], with `panel` padded by zero rows to a multiple of it
   Panel,    ///< [ceil(rows / panel), columns, panel], tail rows zero: a register tile streams it
   Count
 };
@@ -112,7 +114,7 @@ struct WeightRecord {
   StringRef name;
   ElementType element;
   WeightLayout layout;
-  uint32_t panel; ///< rows of a panel; 0 for RowMajor
+  uint32_t panel; ///< rows of a panel; RowMajor: rows are padded to a multiple, 0: not padded
   uint32_t reserved;
   uint64_t rows;
   uint64_t columns;
@@ -175,9 +177,17 @@ struct KernelRecord {
   uint64_t bytesPerItem; ///< predicted weight and cache bytes read
 };
 
-enum class ImageTarget : uint32_t { X86_64_V3, X86_64_V4, Count };
+/// What the code of an image runs on. All images of a plan are for CPUs or all for CUDA: the layouts
+/// of weights and cache pages differ. CUDA targets follow NVIDIA's rule of binary compatibility:
+/// code for sm_80 runs on compute capability 8.x, code for sm_90a on 9.0 alone.
+enum class ImageTarget : uint32_t { X86_64_V3, X86_64_V4, Sm80, Sm90a, Count };
 
-/// Position-independent native code without external references: mapped read+execute as it is.
+constexpr bool isCuda(ImageTarget target) {
+  return target == ImageTarget::Sm80 || target == ImageTarget::Sm90a;
+}
+
+/// CPU: position-independent native code without external references, mapped read+execute as it is.
+/// CUDA: the cubins of all kernels one behind the other, each at a multiple of 64 bytes.
 struct ImageRecord {
   ImageTarget target;
   uint32_t reserved;
@@ -187,8 +197,37 @@ struct ImageRecord {
   uint32_t entryCount;
 };
 
+enum EntryFlags : uint32_t {
+  /// The kernel waits itself (griddepcontrol.wait) before it reads what the launch before it wrote,
+  /// so it may be started early (programmatic dependent launch).
+  kEntryProgrammaticLaunch = 1u << 0,
+  /// Blocks loop over items; the launch has as many blocks as the device holds at once, at most one
+  /// for each item.
+  kEntryPersistent = 1u << 1,
+  /// Bits 8 to 11: blocks of a cluster; 0 launches without clusters. Items are a multiple of it.
+  kEntryClusterShift = 8,
+  kEntryClusterMask = 0xfu << kEntryClusterShift,
+};
+
+/// Where one kernel lies in an image. For a CPU only `codeOffset` counts, everything else is 0.
+///
+/// A CUDA kernel is `extern "C" __global__ void symbol(B0 *b0, ..., long long s0, ..., long long
+/// items)`: all buffers in the order of the launch's operands, then all scalars, then the number of
+/// items; 8 bytes each. It is launched with one block of `threads` for each item, blockIdx.x being the
+/// item.
+///
+/// A runtime may run a step as one of more tokens, samples and work items than it has, so that a few
+/// captured launches serve steps of many sizes. Kernels see such a step as any other: the rows behind
+/// the real ones are padding (token 0, position 0, slot -1, in no sequence), and work lists end with
+/// items that are all zero. An item with rowCount 0 reads no keys and writes no rows.
 struct EntryRecord {
   uint64_t codeOffset; ///< in the image
+  uint64_t codeBytes;  ///< of the cubin
+  StringRef symbol;    ///< of the function in the cubin
+  uint32_t threads;    ///< of a block
+  uint32_t sharedBytes; ///< dynamic shared memory of a block
+  uint32_t registers;  ///< of a thread, as compiled; for people
+  uint32_t flags;      ///< EntryFlags
 };
 
 /// Signature of every CPU kernel. `item` counts work items from 0; a launch runs [0, grid).
@@ -209,7 +248,7 @@ struct PartitionRecord {
 struct WorkItem {
   int32_t sequence;
   int32_t firstRow;   ///< token row of the first query
-  int32_t rowCount;   ///< queries of this item, <= queryTile
+  int32_t rowCount;   ///< queries of this item, <= queryTile; 0: nothing to do
   int32_t position;   ///< absolute position of the first query
   int32_t keyBegin;   ///< keys [keyBegin, keyEnd) belong to this item
   int32_t keyEnd;

@@ -51,7 +51,7 @@ const char *extentName(Extent extent) {
 }
 
 const char *targetName(ImageTarget target) {
-  static constexpr const char *names[] = {"x86-64-v3", "x86-64-v4"};
+  static constexpr const char *names[] = {"x86-64-v3", "x86-64-v4", "sm_80", "sm_90a"};
   return lookUp(names, target);
 }
 

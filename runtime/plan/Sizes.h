@@ -51,8 +51,9 @@ constexpr uint64_t roundUp(uint64_t value, uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-/// Rows of an arena buffer that holds `rows` token or sample rows.
-constexpr uint64_t padRows(uint64_t rows) { return roundUp(rows, kRowPadding); }
+/// Rows of an arena buffer that holds `rows` token or sample rows; `padding` is the plan's
+/// InfoRecord::rowPadding.
+constexpr uint64_t padRows(uint64_t rows, uint32_t padding) { return roundUp(rows, padding); }
 
 /// Empty when the sum or the product does not fit 64 bits.
 constexpr std::optional<uint64_t> checkedAdd(uint64_t a, uint64_t b) {
@@ -74,11 +75,13 @@ constexpr uint64_t evaluate(const ByteSize &size, uint64_t paddedTokens, uint64_
   return size.constant + size.perToken * paddedTokens + size.perSample * paddedSamples;
 }
 
-/// Resident bytes of a weight after layout, empty on overflow or a panel of 0 rows.
+/// Resident bytes of a weight after layout, empty on overflow or a panel layout of 0 rows.
 constexpr std::optional<uint64_t> weightBytes(WeightLayout layout, ElementType element,
                                               uint64_t rows, uint64_t columns, uint32_t panel) {
-  if (layout == WeightLayout::Panel) {
-    if (panel == 0 || rows > UINT64_MAX - panel)
+  if (layout == WeightLayout::Panel && panel == 0)
+    return std::nullopt;
+  if (panel != 0) {
+    if (rows > UINT64_MAX - panel)
       return std::nullopt;
     rows = roundUp(rows, panel);
   }

@@ -3,6 +3,7 @@
 #include "runtime/plan/Rules.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <string_view>
 #include <vector>
@@ -57,10 +58,15 @@ private:
     QUIRE_RETURN_IF_ERROR(rule.range(info.registerCount,
                                      static_cast<uint32_t>(InputRegister::Count), kMaxRegisters,
                                      "registerCount"));
+    QUIRE_RETURN_IF_ERROR(rule.range(info.rowPadding, 1, kMaxRowPadding, "rowPadding"));
+    if (!std::has_single_bit(info.rowPadding))
+      return rule.broken("rowPadding is " + std::to_string(info.rowPadding) +
+                         ", legal are powers of two");
     if ((info.maxContext == 0) != (info.pageSize == 0))
       return rule.broken("maxContext is " + std::to_string(info.maxContext) + " and pageSize " +
                          std::to_string(info.pageSize) + "; both or neither must be 0");
-    auto arena = checkedEvaluate(info.arena, padRows(info.maxTokens), padRows(info.maxSamples));
+    auto arena = checkedEvaluate(info.arena, padRows(info.maxTokens, info.rowPadding),
+                                 padRows(info.maxSamples, info.rowPadding));
     if (!arena || *arena > kMaxBytes)
       return rule.broken("the arena is beyond " + std::to_string(kMaxBytes) +
                          " bytes at maxTokens and maxSamples");
@@ -144,7 +150,7 @@ private:
       QUIRE_RETURN_IF_ERROR(rule.range(weight.rows, 1, kMaxBytes, "rows"));
       QUIRE_RETURN_IF_ERROR(rule.range(weight.columns, 1, kMaxBytes, "columns"));
       bool panel = weight.layout == WeightLayout::Panel;
-      QUIRE_RETURN_IF_ERROR(rule.range(weight.panel, panel ? 1 : 0, panel ? 4096 : 0, "panel"));
+      QUIRE_RETURN_IF_ERROR(rule.range(weight.panel, panel ? 1 : 0, 4096, "panel"));
       auto bytes =
           weightBytes(weight.layout, weight.element, weight.rows, weight.columns, weight.panel);
       if (!bytes || *bytes > kMaxBytes)
@@ -246,6 +252,8 @@ private:
       if (seen & targetBit)
         return rule.broken("there are two images for one target");
       seen |= targetBit;
+      if (isCuda(image.target) != isCuda(all[0].target))
+        return rule.broken("it has CUDA code and CPU code; a plan is for one of them");
       if (!fits(image.dataOffset, image.bytes, dataBytes))
         return rule.broken("its code lies at " + std::to_string(image.dataOffset) + " to +" +
                            std::to_string(image.bytes) + ", but Data has " +
@@ -257,11 +265,39 @@ private:
                            std::to_string(image.entryCount) + " go beyond the " +
                            std::to_string(entries.size()) + " of section Entries");
       for (uint32_t k = 0; k < image.entryCount; ++k)
-        if (entries[image.firstEntry + k].codeOffset >= image.bytes)
-          return rule.broken("kernel " + std::to_string(k) + " starts at byte " +
-                             std::to_string(entries[image.firstEntry + k].codeOffset) + " of " +
-                             std::to_string(image.bytes) + " bytes of code");
+        QUIRE_RETURN_IF_ERROR(entry(image, k, entries[image.firstEntry + k],
+                                    check(SectionKind::Entries, image.firstEntry + k)));
     }
+    return Status::ok();
+  }
+
+  static Status entry(const ImageRecord &image, uint32_t kernel, const EntryRecord &entry,
+                      const RecordCheck &rule) {
+    if (entry.codeOffset >= image.bytes || entry.codeBytes > image.bytes - entry.codeOffset)
+      return rule.broken("kernel " + std::to_string(kernel) + " lies at byte " +
+                         std::to_string(entry.codeOffset) + " to +" +
+                         std::to_string(entry.codeBytes) + " of " + std::to_string(image.bytes) +
+                         " bytes of code");
+    bool cuda = isCuda(image.target);
+    QUIRE_RETURN_IF_ERROR(rule.string(entry.symbol, "symbol"));
+    QUIRE_RETURN_IF_ERROR(
+        rule.range(entry.symbol.size, cuda ? 1 : 0, cuda ? 4096 : 0, "the length of symbol"));
+    QUIRE_RETURN_IF_ERROR(
+        rule.range(entry.codeBytes, cuda ? 1 : 0, cuda ? kMaxBytes : 0, "codeBytes"));
+    QUIRE_RETURN_IF_ERROR(
+        rule.range(entry.threads, cuda ? 1 : 0, cuda ? kMaxThreads : 0, "threads"));
+    QUIRE_RETURN_IF_ERROR(
+        rule.range(entry.sharedBytes, 0, cuda ? kMaxSharedBytes : 0, "sharedBytes"));
+    QUIRE_RETURN_IF_ERROR(
+        rule.range(entry.registers, 0, cuda ? kMaxThreadRegisters : 0, "registers"));
+    uint32_t legal =
+        cuda ? kEntryProgrammaticLaunch | kEntryPersistent | kEntryClusterMask : 0;
+    if (entry.flags & ~legal)
+      return rule.broken("flags is " + std::to_string(entry.flags) +
+                         ", which has bits that this version does not know");
+    if (cuda && entry.codeOffset % kCubinAlignment != 0)
+      return rule.broken("its cubin starts at byte " + std::to_string(entry.codeOffset) +
+                         ", not a multiple of " + std::to_string(kCubinAlignment));
     return Status::ok();
   }
 

@@ -5,7 +5,7 @@
 //   strings   every reference inside Strings
 //   info      limits of counts, padded products of symbolic sizes, exact totals
 //   weights   bytes equal the layout's arithmetic; sources cover the rows with equal columns and type
-//   images    code inside Data, one entry per kernel and inside the code
+//   images    code inside Data, one entry per kernel and inside the code, one kind of target
 //   program   registers, indices and operands in range, branches forward, ends with End,
 //             operand counts equal the kernel's, arena operands inside the arena at all legal counts
 #pragma once
@@ -25,6 +25,11 @@ inline constexpr uint32_t kMaxTokens = 1u << 20;
 inline constexpr uint32_t kMaxContext = 1u << 26;
 inline constexpr uint32_t kMaxPageSize = 1u << 16;
 inline constexpr uint32_t kMaxRegisters = 1u << 16;
+inline constexpr uint32_t kMaxRowPadding = 1u << 10;
+inline constexpr uint32_t kMaxThreads = 1024;          ///< of a CUDA block
+inline constexpr uint32_t kMaxSharedBytes = 256u << 10; ///< of a CUDA block
+inline constexpr uint32_t kMaxThreadRegisters = 255;
+inline constexpr uint32_t kCubinAlignment = 64;
 inline constexpr uint32_t kMaxOperandsPerLaunch = 256;
 inline constexpr uint64_t kMaxBytes = 1ull << 46;
 

@@ -128,8 +128,9 @@ private:
 
   /// Offset and arena size are linear in both row counts, so their corners decide for all counts.
   Status arena(const OperandRecord &record, const RecordCheck &rule) const {
-    for (uint64_t tokens : {uint64_t(kRowPadding), padRows(info_.maxTokens)})
-      for (uint64_t samples : {uint64_t(0), padRows(info_.maxSamples)}) {
+    uint32_t padding = info_.rowPadding;
+    for (uint64_t tokens : {uint64_t(padding), padRows(info_.maxTokens, padding)})
+      for (uint64_t samples : {uint64_t(0), padRows(info_.maxSamples, padding)}) {
         auto offset = checkedEvaluate(record.offset, tokens, samples);
         uint64_t size = evaluate(info_.arena, tokens, samples);
         if (!offset || *offset > size)

@@ -89,14 +89,21 @@ uint32_t PlanWriter::addLaunch(uint32_t kernel, uint32_t itemsRegister,
 
 uint32_t PlanWriter::addImage(ImageTarget target, std::span<const uint8_t> code,
                               std::span<const uint64_t> entries) {
+  std::vector<EntryRecord> records;
+  for (uint64_t offset : entries)
+    records.push_back({offset, 0, {}, 0, 0, 0, 0});
+  return addImage(target, code, records);
+}
+
+uint32_t PlanWriter::addImage(ImageTarget target, std::span<const uint8_t> code,
+                              std::span<const EntryRecord> entries) {
   ImageRecord record{};
   record.target = target;
   record.dataOffset = data(code);
   record.bytes = code.size();
   record.firstEntry = static_cast<uint32_t>(entries_.size());
   record.entryCount = static_cast<uint32_t>(entries.size());
-  for (uint64_t offset : entries)
-    entries_.push_back({offset});
+  entries_.insert(entries_.end(), entries.begin(), entries.end());
   return append(images_, record);
 }
 

@@ -41,9 +41,12 @@ public:
   /// A Launch of `kernel` with r[itemsRegister] items.
   uint32_t addLaunch(uint32_t kernel, uint32_t itemsRegister,
                      std::span<const plan::OperandRecord> operands);
-  /// `entries` holds one code offset per kernel, in kernel order.
+  /// CPU code: `entries` holds one code offset per kernel, in kernel order.
   uint32_t addImage(plan::ImageTarget target, std::span<const uint8_t> code,
                     std::span<const uint64_t> entries);
+  /// CUDA code: `entries` holds one whole record per kernel, in kernel order.
+  uint32_t addImage(plan::ImageTarget target, std::span<const uint8_t> code,
+                    std::span<const plan::EntryRecord> entries);
   uint32_t addText(std::string_view name, std::string_view text);
   void addStop(int32_t token);
 

@@ -33,7 +33,8 @@ struct Memory {
     const plan::InfoRecord &info = plan.info();
     weights = info.weightBytes;
     workLists = info.workListBytes;
-    uint64_t tokens = plan::padRows(info.maxTokens), samples = plan::padRows(info.maxSamples);
+    uint64_t tokens = plan::padRows(info.maxTokens, info.rowPadding);
+    uint64_t samples = plan::padRows(info.maxSamples, info.rowPadding);
     arena = plan::evaluate(info.arena, tokens, samples);
     for (const plan::TensorRecord &tensor : plan.tensors()) {
       uint64_t rows = tensor.extent == plan::Extent::Tokens    ? tokens
@@ -55,14 +56,14 @@ std::string asText(const Plan &plan) {
                             plan.bytes().size());
   for (const plan::ImageRecord &image : plan.images())
     text += format("code      %-24s %s\n",
-                   image.target == plan::ImageTarget::X86_64_V3 ? "x86-64-v3" : "x86-64-v4",
+                   plan::targetName(image.target),
                    amount(image.bytes).c_str());
   text += format("weights   %-24s %s\n", "", amount(memory.weights).c_str());
   text += format("arena     %-24s %s\n",
                  format("at %u tokens, %u samples", info.maxTokens, info.maxSamples).c_str(),
                  amount(memory.arena).c_str());
   text += format("          = %s bytes (T, S: rows padded to %u)\n", describeSize(info.arena).c_str(),
-                 plan::kRowPadding);
+                 info.rowPadding);
   text += format("in/out    %-24s %s\n", "", amount(memory.tensors).c_str());
   text += format("lists     %-24s %s\n", "", amount(memory.workLists).c_str());
   if (info.pageSize) {

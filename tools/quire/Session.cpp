@@ -20,7 +20,8 @@ static Result<uint32_t> choosePageCount(const plan::InfoRecord &info, const Exec
       std::min<uint64_t>(pagesPerSequence * limits.maxSequences, INT32_MAX / info.pageSize);
   uint64_t pageBytes = std::max<uint64_t>(info.pageBytes, 1);
   uint64_t workspace =
-      plan::evaluate(info.arena, plan::padRows(info.maxTokens), plan::padRows(limits.maxSamples)) +
+      plan::evaluate(info.arena, plan::padRows(info.maxTokens, info.rowPadding),
+                     plan::padRows(limits.maxSamples, info.rowPadding)) +
       info.workListBytes;
   uint64_t fixed = info.weightBytes + workspace;
   std::string sum =

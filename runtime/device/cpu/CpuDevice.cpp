@@ -5,6 +5,7 @@
 #include "runtime/base/Memory.h"
 #include "runtime/device/cpu/NativeImage.h"
 #include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/plan/Names.h"
 
 #include <algorithm>
 #include <map>
@@ -13,10 +14,6 @@
 
 namespace quire {
 namespace {
-
-const char *targetText(plan::ImageTarget target) {
-  return target == plan::ImageTarget::X86_64_V4 ? "x86-64-v4" : "x86-64-v3";
-}
 
 /// One launch as the team sees it.
 struct Launch {
@@ -39,7 +36,7 @@ public:
   DeviceProperties properties() const override {
     DeviceProperties properties;
     properties.name = info_.name;
-    properties.target = targetText(bestTarget());
+    properties.target = plan::targetName(bestTarget());
     properties.units = team_.threads();
     properties.memoryBytes = static_cast<uint64_t>(std::max(0L, ::sysconf(_SC_PHYS_PAGES))) *
                              static_cast<uint64_t>(std::max(0L, ::sysconf(_SC_PAGESIZE)));
@@ -60,16 +57,17 @@ public:
     const plan::ImageRecord *best = nullptr;
     std::string targets;
     for (const plan::ImageRecord &image : plan.images()) {
-      targets += (targets.empty() ? "" : ", ") + std::string(targetText(image.target));
-      if (image.target <= bestTarget() && (!best || image.target > best->target))
+      targets += (targets.empty() ? "" : ", ") + std::string(plan::targetName(image.target));
+      if (!plan::isCuda(image.target) && image.target <= bestTarget() &&
+          (!best || image.target > best->target))
         best = &image;
     }
     if (!best)
       return Status::error(ErrorCode::Unsupported,
                            "the plan '" + plan.name() + "' has native code for " +
-                               (targets.empty() ? "no CPU" : targets) + ", this machine (" +
-                               info_.name + ") runs up to " + targetText(bestTarget()) +
-                               "; compile the model again for it");
+                               (targets.empty() ? "no CPU" : targets) + ", this machine's CPU (" +
+                               info_.name + ") runs up to " + plan::targetName(bestTarget()) +
+                               "; compile the model again for it (--target=cpu)");
     QUIRE_ASSIGN_OR_RETURN(std::unique_ptr<NativeImage> image, NativeImage::load(plan, *best));
     return std::unique_ptr<DeviceImage>(std::move(image));
   }

@@ -106,6 +106,9 @@ const Violation kViolations[] = {
     {"weightElement", EDIT(InfoRecord, Info, 0, r.weightElement = 6), "weightElement"},
     {"fewRegisters", EDIT(InfoRecord, Info, 0, r.registerCount = 5), "registerCount is 5"},
     {"absurdRegisters", EDIT(InfoRecord, Info, 0, r.registerCount = 1u << 17), "registerCount"},
+    {"noRowPadding", EDIT(InfoRecord, Info, 0, r.rowPadding = 0), "rowPadding is 0"},
+    {"oddRowPadding", EDIT(InfoRecord, Info, 0, r.rowPadding = 48), "powers of two"},
+    {"absurdRowPadding", EDIT(InfoRecord, Info, 0, r.rowPadding = 2048), "rowPadding is 2048"},
     {"arenaWraps", EDIT(InfoRecord, Info, 0, r.arena.perToken = 1ull << 62), "arena is beyond"},
     {"arenaAbsurd", EDIT(InfoRecord, Info, 0, r.arena.constant = 1ull << 50), "arena is beyond"},
     {"weightTotal", EDIT(InfoRecord, Info, 0, r.weightBytes += 64), "weightBytes is"},
@@ -135,7 +138,8 @@ const Violation kViolations[] = {
     {"weightElementKind", EDIT(WeightRecord, Weights, 1, r.element = ElementType::Count), "element"},
     {"weightLayout", EDIT(WeightRecord, Weights, 1, r.layout = WeightLayout::Count), "layout"},
     {"weightPanelZero", EDIT(WeightRecord, Weights, 1, r.panel = 0), "panel is 0"},
-    {"rowMajorPanel", EDIT(WeightRecord, Weights, 0, r.panel = 8), "panel is 8"},
+    {"rowMajorPadding", EDIT(WeightRecord, Weights, 0, r.panel = 8), "the size of its layout"},
+    {"rowMajorPaddingAbsurd", EDIT(WeightRecord, Weights, 0, r.panel = 4097), "panel is 4097"},
     {"weightBytes", EDIT(WeightRecord, Weights, 1, --r.bytes), "the size of its layout"},
     {"weightWraps",
      EDIT(WeightRecord, Weights, 1, r.rows = 1ull << 40; r.columns = 1ull << 40; r.bytes = 0),
@@ -178,7 +182,13 @@ const Violation kViolations[] = {
     {"imageEntryCount", EDIT(ImageRecord, Images, 0, r.entryCount = 6), "the number of kernels"},
     {"imageEntries", EDIT(ImageRecord, Images, 0, r.firstEntry = 1), "section Entries"},
     {"entryBeyondCode", EDIT(EntryRecord, Entries, 3, r.codeOffset = 1u << 20),
-     "kernel 3 starts at byte"},
+     "kernel 3 lies at byte"},
+    {"entryBytes", EDIT(EntryRecord, Entries, 3, r.codeBytes = 8), "codeBytes is 8"},
+    {"entrySymbol", EDIT(EntryRecord, Entries, 3, r.symbol.size = 1), "the length of symbol is 1"},
+    {"entryThreads", EDIT(EntryRecord, Entries, 3, r.threads = 32), "threads is 32"},
+    {"entryShared", EDIT(EntryRecord, Entries, 3, r.sharedBytes = 32), "sharedBytes is 32"},
+    {"entryRegisters", EDIT(EntryRecord, Entries, 3, r.registers = 32), "registers is 32"},
+    {"entryFlags", EDIT(EntryRecord, Entries, 3, r.flags = 1), "flags is 1"},
     {"partitionTile", EDIT(PartitionRecord, Partitions, 0, r.queryTile = 0), "queryTile is 0"},
     {"partitionRange", EDIT(PartitionRecord, Partitions, 0, r.minQuery = 65), "above maxQuery"},
     {"partitionSplits", EDIT(PartitionRecord, Partitions, 0, r.maxSplits = 2), "maxSplits is 2"},
@@ -303,6 +313,73 @@ TEST(Plan, UnbrokenSampleIsAccepted) {
   Editable plan;
   auto result = readEdited(plan);
   EXPECT_TRUE(result.isOk()) << result.status().message();
+}
+
+/// The sample's kernels as a CUDA image of made-up cubins.
+std::vector<uint8_t> cudaPlan(void (*apply)(EntryRecord &)) {
+  PlanWriter writer;
+  writer.info.modelName = writer.string("cuda");
+  writer.info.maxTokens = 1;
+  writer.info.rowPadding = 128;
+  writer.info.registerCount = static_cast<uint32_t>(InputRegister::Count);
+  writer.add(KernelRecord{writer.string("norm"), {}, 1, 0, {}, 0, 0});
+  writer.add(KernelRecord{writer.string("mix"), {}, 1, 0, {}, 0, 0});
+  std::vector<uint8_t> code(64 + 40, 1);
+  EntryRecord entries[] = {{0, 50, writer.string("norm"), 128, 0, 40, 0},
+                           {64, 40, writer.string("mix"), 256, 100 << 10, 255,
+                            kEntryPersistent | kEntryProgrammaticLaunch | 2u << kEntryClusterShift}};
+  apply(entries[1]);
+  writer.addImage(ImageTarget::Sm80, code, entries);
+  InstructionRecord end{};
+  end.opcode = Opcode::End;
+  writer.add(end);
+  return writer.bytes();
+}
+
+TEST(CudaPlan, ListsItsKernels) {
+  auto plan = Plan::fromBytes(cudaPlan([](EntryRecord &) {}));
+  ASSERT_TRUE(plan.isOk()) << plan.status().message();
+  std::string text = describe(*plan);
+  for (const char *part : {"sm_80", "norm  128 threads, 40 registers", "mix  256 threads",
+                           "100.0 KiB", "persistent, starts early, clusters of 2", "padded to 128"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  auto json = describeJson(*plan);
+  EXPECT_EQ(json["info"]["rowPadding"], 128);
+  EXPECT_EQ(json["images"][0]["entries"][1]["symbol"], "mix");
+  EXPECT_EQ(json["images"][0]["entries"][1]["sharedBytes"], 100 << 10);
+}
+
+TEST(CudaPlan, EveryRuleOfAnEntryIsEnforced) {
+  const std::pair<void (*)(EntryRecord &), const char *> cases[] = {
+      {[](EntryRecord &e) { e.codeOffset = 65; }, "kernel 1 lies at byte 65 to +40"},
+      {[](EntryRecord &e) { e.codeOffset = 60; }, "not a multiple of 64"},
+      {[](EntryRecord &e) { e.codeBytes = 0; }, "codeBytes is 0"},
+      {[](EntryRecord &e) { e.codeBytes = ~0ull; }, "kernel 1 lies at byte"},
+      {[](EntryRecord &e) { e.symbol.size = 0; }, "the length of symbol is 0"},
+      {[](EntryRecord &e) { e.symbol.offset = kNone; }, "symbol is the string"},
+      {[](EntryRecord &e) { e.threads = 0; }, "threads is 0"},
+      {[](EntryRecord &e) { e.threads = 1025; }, "threads is 1025"},
+      {[](EntryRecord &e) { e.sharedBytes = (256 << 10) + 1; }, "sharedBytes is"},
+      {[](EntryRecord &e) { e.registers = 256; }, "registers is 256"},
+      {[](EntryRecord &e) { e.flags = 1u << 12; }, "bits that this version"}};
+  for (const auto &[apply, message] : cases) {
+    auto plan = Plan::fromBytes(cudaPlan(apply));
+    ASSERT_FALSE(plan.isOk()) << message;
+    EXPECT_NE(plan.status().message().find(message), std::string::npos)
+        << plan.status().message();
+  }
+}
+
+TEST(CudaPlan, CodeForCpuAndCudaDoesNotMix) {
+  PlanWriter writer = samplePlan(false);
+  std::vector<EntryRecord> entries(size_t(TestKernel::Count),
+                                   {0, 1, writer.string("k"), 32, 0, 1, 0});
+  const uint8_t code[] = {1};
+  writer.addImage(ImageTarget::Sm90a, code, entries);
+  auto plan = Plan::fromBytes(writer.bytes());
+  ASSERT_FALSE(plan.isOk());
+  EXPECT_NE(plan.status().message().find("a plan is for one of them"), std::string::npos)
+      << plan.status().message();
 }
 
 class BrokenPlan : public testing::TestWithParam<Violation> {};

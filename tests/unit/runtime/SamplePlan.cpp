@@ -42,6 +42,7 @@ private:
     info.modelDirectory = writer_.string("/nowhere");
     info.compiler = writer_.string("test");
     info.options = writer_.string("{}");
+    info.rowPadding = Sample::rowPadding;
     info.maxTokens = Sample::maxTokens;
     info.maxSequences = Sample::maxSequences;
     info.maxSamples = Sample::maxSamples;

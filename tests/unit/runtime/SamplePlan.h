@@ -13,6 +13,7 @@ namespace quire::test {
 struct Sample {
   static constexpr uint32_t maxTokens = 64, maxSequences = 8, maxSamples = 8;
   static constexpr uint32_t maxContext = 96, pageSize = 4, vocabulary = 1000;
+  static constexpr uint32_t rowPadding = 32;
   static constexpr uint32_t columns = 5, inputStride = 8, variantLimit = 10;
   static constexpr std::array<float, columns> weight{1.5f, -2, 0.25f, 8, 3};
   static constexpr plan::PartitionRecord prefill{3, 2, maxTokens, 0, 1, 64};

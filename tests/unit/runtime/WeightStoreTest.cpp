@@ -53,6 +53,7 @@ PlanWriter emptyPlan(const std::string &directory) {
   writer.info.modelName = writer.string("weights");
   writer.info.modelDirectory = writer.string(directory);
   writer.info.maxTokens = 1;
+  writer.info.rowPadding = 1;
   writer.info.registerCount = static_cast<uint32_t>(InputRegister::Count);
   InstructionRecord end{};
   end.opcode = Opcode::End;
@@ -94,7 +95,9 @@ WeightCase randomWeight(Random &random, PlanWriter &writer, const WeightFiles &f
   weight.name = writer.string("w");
   weight.element = elements[random.integer(0, 4)];
   weight.layout = random.chance(0.7) ? WeightLayout::Panel : WeightLayout::RowMajor;
-  weight.panel = weight.layout == WeightLayout::Panel ? panels[random.integer(0, 6)] : 0;
+  weight.panel = panels[random.integer(0, 6)];
+  if (weight.layout == WeightLayout::RowMajor && random.chance(0.5))
+    weight.panel = 0;
   weight.columns = static_cast<uint64_t>(random.integer(1, large ? 700 : 70));
   for (int64_t count = random.integer(1, 3); count > 0; --count) {
     SourceRecord source{};
@@ -127,7 +130,7 @@ void expectLayout(const WeightCase &test, const uint8_t *memory) {
   const WeightRecord &weight = test.record;
   uint64_t bytes = elementBytes(weight.element);
   bool panel = weight.layout == WeightLayout::Panel;
-  uint64_t rows = panel ? roundUp(weight.rows, weight.panel) : weight.rows;
+  uint64_t rows = weight.panel ? roundUp(weight.rows, weight.panel) : weight.rows;
   const uint64_t zero = 0;
   for (uint64_t row = 0; row < rows; ++row)
     for (uint64_t column = 0; column < weight.columns; ++column) {
