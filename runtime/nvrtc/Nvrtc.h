@@ -40,7 +40,7 @@ struct NvrtcRequest {
 struct NvrtcResult {
   std::vector<uint8_t> cubin;
   std::string log;            ///< warnings and ptxas notes; may be empty
-  uint32_t registers = 0;     ///< of a thread
+  uint32_t registers = 0;     ///< of a thread; the largest budget where warpgroups change theirs
   uint32_t spillBytes = 0;    ///< stored by a thread; the stack's size when the log does not say
   uint32_t stackBytes = 0;    ///< of a thread
   uint32_t sharedBytes = 0;   ///< static
