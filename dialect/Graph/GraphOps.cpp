@@ -1,4 +1,5 @@
 // Verifiers and folders of the graph dialect. Every message names the value and the rule.
+#include "dialect/Graph/FloatList.h"
 #include "dialect/Graph/Graph.h"
 
 #include "llvm/ADT/StringSet.h"

@@ -38,7 +38,9 @@ def Graph_RotaryTableOp : Graph_PureOp<"rotary_table"> {
   }];
   let arguments = (ins DenseF32ArrayAttr:$frequencies, F32Attr:$scale);
   let results = (outs 2DTensorOf<[F32]>:$result);
-  let assemblyFormat = "$frequencies `scale` $scale attr-dict `:` type($result)";
+  let assemblyFormat = [{
+    custom<FloatList>($frequencies) `scale` $scale attr-dict `:` type($result)
+  }];
   let hasVerifier = 1;
 }
 

@@ -1,12 +1,16 @@
 // Registration of the plan dialect and the verifiers of its operations.
 #include "dialect/Plan/Plan.h"
 
+#include "dialect/Graph/FloatList.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quire::planir;
+using quire::graph::parseFloatList;
+using quire::graph::printFloatList;
 
 #include "dialect/Plan/PlanDialect.cpp.inc"
 #include "dialect/Plan/PlanEnums.cpp.inc"

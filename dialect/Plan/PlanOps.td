@@ -33,7 +33,9 @@ def Plan_RotaryTableOp : Plan_Symbol<"rotary_table"> {
   let summary = "cosines and sines of all positions, made when weights are loaded";
   let arguments = (ins SymbolNameAttr:$sym_name, DenseF32ArrayAttr:$frequencies, F32Attr:$scale,
                        TypeAttrOf<RankedTensorOf<[F32]>>:$type);
-  let assemblyFormat = "$sym_name $frequencies `scale` $scale attr-dict `:` $type";
+  let assemblyFormat = [{
+    $sym_name custom<FloatList>($frequencies) `scale` $scale attr-dict `:` $type
+  }];
   let hasVerifier = 1;
 }
 
