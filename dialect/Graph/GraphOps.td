@@ -9,6 +9,9 @@ include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/OpAsmInterface.td"
 
+// An enum attribute prints the space before it; "``" in an assembly format keeps the op from
+// printing another one.
+
 class Graph_Op<string mnemonic, list<Trait> traits = []> : Op<Graph_Dialect, mnemonic, traits>;
 class Graph_PureOp<string mnemonic, list<Trait> traits = []>
     : Graph_Op<mnemonic, !listconcat([Pure], traits)>;
@@ -94,7 +97,7 @@ def Graph_NormOp : Graph_PureOp<"norm"> {
                        F64Attr:$epsilon, DefaultValuedAttr<F64Attr, "0.0">:$offset);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $kind $input `,` $weight (`bias` $bias^)? `epsilon` $epsilon attr-dict `:` type($input) `,`
+    `` $kind $input `,` $weight (`bias` $bias^)? `epsilon` $epsilon attr-dict `:` type($input) `,`
         type($weight) (`bias` type($bias)^)? `->` type($result)
   }];
   let hasVerifier = 1;
@@ -183,7 +186,7 @@ def Graph_PositionOp : Graph_PureOp<"position"> {
   let arguments = (ins Graph_PositionKindAttr:$kind, 3DTensorOf<[AnyFloat]>:$scores,
                        Graph_BatchType:$batch);
   let results = (outs 3DTensorOf<[I32]>:$result);
-  let assemblyFormat = "$kind $scores `of` $batch attr-dict `:` type($scores) `->` type($result)";
+  let assemblyFormat = "`` $kind $scores `of` $batch attr-dict `:` type($scores) `->` type($result)";
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }

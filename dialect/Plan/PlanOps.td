@@ -9,6 +9,9 @@ include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
+// An enum attribute prints the space before it; "``" in an assembly format keeps the op from
+// printing another one.
+
 class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemonic, traits>;
 class Plan_Symbol<string mnemonic> : Plan_Op<mnemonic, [Symbol]>;
 
@@ -55,7 +58,7 @@ def Plan_TensorOp : Plan_Symbol<"tensor"> {
   let arguments = (ins SymbolNameAttr:$sym_name, Plan_RowExtentAttr:$extent, I64Attr:$columns,
                        I64Attr:$stride, TypeAttr:$element, UnitAttr:$output);
   let assemblyFormat = [{
-    $sym_name (`output` $output^)? `rows` $extent `columns` $columns `stride` $stride `of` $element
+    $sym_name (`output` $output^)? `rows` `` $extent `columns` $columns `stride` $stride `of` $element
         attr-dict
   }];
   let hasVerifier = 1;
@@ -87,7 +90,7 @@ def Plan_InputOp : Plan_Op<"input", [Pure]> {
   let summary = "a number known when the step starts";
   let arguments = (ins Plan_StepInputAttr:$input);
   let results = (outs Index:$result);
-  let assemblyFormat = "$input attr-dict";
+  let assemblyFormat = "`` $input attr-dict";
 }
 
 def Plan_ItemsOp : Plan_Op<"items"> {
@@ -105,7 +108,7 @@ def Plan_ArenaOp : Plan_Op<"arena"> {
   }];
   let arguments = (ins Plan_RowExtentAttr:$extent, I64Attr:$bytes, OptionalAttr<I64Attr>:$offset);
   let results = (outs Plan_BufferType:$result);
-  let assemblyFormat = "$extent `bytes` $bytes (`offset` $offset^)? attr-dict";
+  let assemblyFormat = "`` $extent `bytes` $bytes (`offset` $offset^)? attr-dict";
   let hasVerifier = 1;
 }
 
@@ -120,7 +123,7 @@ def Plan_BatchOp : Plan_Op<"batch", [Pure]> {
   let summary = "an array of the ragged batch";
   let arguments = (ins Plan_BatchArrayAttr:$array);
   let results = (outs Plan_BufferType:$result);
-  let assemblyFormat = "$array attr-dict";
+  let assemblyFormat = "`` $array attr-dict";
 }
 
 def Plan_LaunchOp : Plan_Op<"launch"> {

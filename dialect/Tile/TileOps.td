@@ -4,7 +4,6 @@
 
 include "dialect/Tile/TileAttrs.td"
 include "mlir/IR/SymbolInterfaces.td"
-include "mlir/IR/OpAsmInterface.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -16,8 +15,8 @@ class Tile_PureOp<string mnemonic, list<Trait> traits = []>
 
 // --- Kernels and calls -------------------------------------------------------------------------
 
-def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, SingleBlock, Symbol, AutomaticAllocationScope,
-                                       DeclareOpInterfaceMethods<OpAsmOpInterface, []>]> {
+def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, SingleBlock, Symbol,
+                                       AutomaticAllocationScope]> {
   let summary = "one kernel: a body that every work item runs";
   let description = [{
     Arguments are memrefs, of which only the row dimension is dynamic, and index scalars. `binds` says
@@ -35,7 +34,6 @@ def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, SingleBlock, Symbol, A
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    static ::llvm::StringRef getDefaultDialect() { return "tile"; }
     ::mlir::Block &entry() { return getBody().front(); }
   }];
 }

@@ -4,7 +4,7 @@
 // CHECK: math.fma {{.*}} : vector<16xf32>
 // CHECK: arith.shli {{.*}} : vector<16xi32>
 // CHECK-NOT: math.{{exp|tanh|sin|cos|erf|log}}
-// CHECK: return
+// CHECK: tile.return
 tile.kernel @k(%x: memref<16xf32>) binds [<operand>] {
   %c0 = arith.constant 0 : index
   %v = vector.load %x[%c0] : memref<16xf32>, vector<16xf32>

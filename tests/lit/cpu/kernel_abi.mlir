@@ -9,7 +9,7 @@
 // CHECK: llvm.getelementptr %arg0[1]
 // CHECK: arith.remui %{{.*}}, %c3
 // CHECK: arith.divui %{{.*}}, %c3
-// CHECK-NOT: work_item
+// CHECK-NOT: tile.work_item
 // CHECK: return
 // CHECK-NOT: variants
 tile.kernel @k(%x: memref<?x64xf32>, %n: index, %y: memref<?x64xf32>) binds [<operand>, <scalar, "tokens">, <result>]

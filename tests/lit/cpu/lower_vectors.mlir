@@ -13,7 +13,7 @@
 // CHECK-NOT: vector.fma
 // CHECK: scf.yield
 // CHECK-COUNT-8: vector.store {{.*}}, %arg3
-// CHECK: return
+// CHECK: tile.return
 tile.kernel @linear_add_r8(%x: memref<?x64xf32>, %w: memref<3x64x32xbf16>, %res: memref<?x3x32xf32>, %y: memref<?x3x32xf32>)
     binds [<operand>, <operand, 1>, <operand, 2>, <result>] grid [<tokens, 8>, <constant, 3>]
     schedule <rows = 8, registers = [8, 32, 4]> source "linear+add" {

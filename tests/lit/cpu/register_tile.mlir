@@ -12,13 +12,13 @@
 // V4: linalg.generic {{.*}} ins({{.*}} : tensor<8x4xf32>, tensor<1x4x32xbf16>)
 // V4: linalg.generic
 // V4: arith.addf
-// V4: store {{.*}} : tensor<8x1x32xf32>
+// V4: tile.store {{.*}} : tensor<8x1x32xf32>
 // V3: scf.for %{{.*}} = %c0 to %c32 step %c16
 // V3: scf.for %{{.*}} = %c0 to %c32 step %c4
 // V3: scf.for %{{.*}} = %c0 to %c64 step %c4 {{.*}} -> (tensor<4x1x16xf32>)
-// V3: store {{.*}} : tensor<4x1x16xf32>
+// V3: tile.store {{.*}} : tensor<4x1x16xf32>
 // CHECK-NOT: tensor.insert_slice
-// CHECK: return
+// CHECK: tile.return
 tile.kernel @linear_add_r32(%x: memref<?x64xf32>, %w: memref<3x64x32xbf16>, %res: memref<?x3x32xf32>, %y: memref<?x3x32xf32>)
     binds [<operand>, <operand, 1>, <operand, 2>, <result>] grid [<tokens, 32>, <constant, 3>]
     schedule <rows = 32, registers = [8, 32, 4]> source "linear+add" {

@@ -1,4 +1,6 @@
 // RUN: quire-opt %s --verify-roundtrip | FileCheck %s
+// One space between words, whatever FileCheck forgives:
+// RUN: quire-opt %s | not grep '[^ ]  [^ ]'
 
 // CHECK: plan.weight @w0 "embed" [<"a", rows = 64, columns = 64>] panel 32 : tensor<64x64xbf16>
 plan.weight @w0 "embed" [<"a", rows = 64, columns = 64>] panel 32 : tensor<64x64xbf16>

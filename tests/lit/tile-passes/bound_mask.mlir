@@ -20,10 +20,10 @@
 // CHECK-DAG: %[[FULL:.+]] = arith.minsi %[[FIRST]], %[[END]]
 // CHECK: %[[DOWN:.+]] = affine.apply #[[$DOWN]](%[[FULL]])
 // CHECK: scf.for %{{.+}} = %[[BEGIN]] to %[[DOWN]] step %c32
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: %[[NEXT:.+]] = arith.maxsi %[[BEGIN]], %[[DOWN]]
 // CHECK: scf.for %{{.+}} = %[[NEXT]] to %[[HIGH]] step %c32
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 tile.kernel @causal(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
@@ -59,11 +59,11 @@ tile.kernel @causal(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpo
 // CHECK: %[[B1:.+]] = affine.apply #[[$UP]](%[[B0]])
 // CHECK: %[[B:.+]] = arith.maxsi %[[B1]], %[[A]]
 // CHECK: scf.for %{{.+}} = %[[A]] to
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK: scf.for %{{.+}} = %[[B]] to
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: scf.for
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 tile.kernel @window(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
@@ -102,9 +102,9 @@ tile.kernel @window(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpo
 // CHECK-DAG: %[[FULL:.+]] = arith.minsi %[[MUST]], %[[END]]
 // CHECK: %[[DOWN:.+]] = affine.apply #[[$DOWN]](%[[FULL]])
 // CHECK: scf.for %{{.+}} = %[[BEGIN]] to %[[DOWN]]
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: scf.for %{{.+}} to %[[HIGH]]
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 tile.kernel @prefix(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
@@ -137,18 +137,18 @@ tile.kernel @prefix(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpo
 // CHECK: %[[PREFIX:.+]] = arith.minsi %{{.+}}, %c8
 // CHECK: %[[PREFIXEND:.+]] = arith.minsi %[[PREFIX]], %[[END]]
 // CHECK: scf.for %{{.+}} = %[[BEGIN]] to
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: scf.for %{{.+}} to %[[PREFIXEND]]
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK: %[[VISITED:.+]] = affine.apply #[[$UP]](%[[PREFIXEND]])
 // CHECK: %[[COVERED:.+]] = arith.maxsi %[[BEGIN]], %[[VISITED]]
 // CHECK: %[[A:.+]] = arith.maxsi %{{.+}}, %[[COVERED]]
 // CHECK: scf.for %{{.+}} = %[[A]] to
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK: scf.for
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: scf.for
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 tile.kernel @window_or_prefix(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
@@ -185,11 +185,11 @@ tile.kernel @window_or_prefix(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xb
 // CHECK-DAG: affine.apply #[[$CHUNK]](%[[POS]])
 // CHECK-DAG: affine.apply #[[$CHUNKEND]](%[[POS]])
 // CHECK: scf.for
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK: scf.for
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: scf.for
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 tile.kernel @chunk(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
@@ -221,9 +221,9 @@ tile.kernel @chunk(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpoo
 // CHECK-SAME: %[[POS:[a-z0-9]+]]: index, %[[BEGIN:[a-z0-9]+]]: index, %[[END:[a-z0-9]+]]: index
 // CHECK: %[[DOWN:.+]] = affine.apply #[[$DOWN]](%[[END]])
 // CHECK: scf.for %{{.+}} = %[[BEGIN]] to %[[DOWN]]
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: scf.for %{{.+}} to %[[END]]
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 tile.kernel @everything(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
@@ -250,9 +250,9 @@ tile.kernel @everything(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, 
 // "not" is pushed down to the comparison: the same bounds as causal.
 // CHECK-LABEL: tile.kernel @not_future(
 // CHECK: scf.for
-// CHECK: online_attention full
+// CHECK: tile.online_attention full
 // CHECK: scf.for
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 tile.kernel @not_future(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
@@ -284,7 +284,7 @@ tile.kernel @not_future(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, 
 // CHECK: %[[LAST:.+]] = affine.apply #[[$PLUS8]](%[[POS]])
 // CHECK: %[[HIGH:.+]] = arith.minsi %[[LAST]], %[[END]]
 // CHECK: scf.for %{{.+}} = %[[BEGIN]] to %[[HIGH]]
-// CHECK: online_attention query
+// CHECK: tile.online_attention query
 // CHECK-NOT: scf.for
 // REMARK: remark: {{.*}}quire-bound-mask{{.*}}'arith.cmpi' of the mask cannot be bounded
 tile.kernel @even_keys(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,

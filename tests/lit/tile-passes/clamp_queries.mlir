@@ -9,7 +9,7 @@
 // CHECK: %[[R:.+]] = arith.addi %[[ROW]], %[[CLAMPED]]
 // CHECK: %[[X:.+]] = tile.load %{{.+}}[%[[R]], %{{.+}}, %{{.+}}] : memref<?x4x16xf32> -> tensor<1x2x16xf32>
 // CHECK: tensor.insert_slice %[[X]] into %[[T]][%[[M]], 0, 0] [1, 2, 16]
-// CHECK: online_attention query(%[[Q]]
+// CHECK: tile.online_attention query(%[[Q]]
 // CHECK-NOT: tensor<8x2x16xf32>, memref<?x4x16xf32> ->
 tile.kernel @tile(%x: memref<?x4x16xf32>, %row: index, %rows: index)
     binds [<operand>, <scalar, "a">, <scalar, "b">] schedule <queries = 8, keys = 32> {
@@ -34,7 +34,7 @@ tile.kernel @tile(%x: memref<?x4x16xf32>, %row: index, %rows: index)
 
 // A single query is always inside: its load stays.
 // CHECK-LABEL: tile.kernel @single(
-// CHECK: load {{.+}} -> tensor<1x2x16xf32>
+// CHECK: tile.load {{.+}} -> tensor<1x2x16xf32>
 // CHECK-NOT: scf.for
 tile.kernel @single(%x: memref<?x4x16xf32>, %row: index, %rows: index)
     binds [<operand>, <scalar, "a">, <scalar, "b">] schedule <queries = 1, keys = 32> {

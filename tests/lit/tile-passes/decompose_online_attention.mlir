@@ -40,7 +40,7 @@
 // CHECK: %[[Z:.+]] = linalg.generic {{.*}} ins(%{{.+}} : tensor<32x16xbf16>) outs(%{{.+}} : tensor<32x16xf32>)
 // CHECK: arith.select
 // CHECK: linalg.generic {{.*}} ins(%{{.+}}, %[[Z]] : tensor<8x2x32xf32>, tensor<32x16xf32>)
-// CHECK-NOT: online_attention
+// CHECK-NOT: tile.online_attention
 tile.kernel @causal(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
     binds [<operand>, <pool, 1, "k">, <pool, 1, "v">, <batch, "block_table">, <scalar, "a">, <scalar, "b">, <scalar, "c">, <scalar, "d">]

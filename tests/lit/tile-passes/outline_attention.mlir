@@ -7,24 +7,24 @@
 // CHECK-SAME: binds [<operand>, <pool, 1, "k">, <pool, 1, "v">, <batch, "block_table">, <work_list>, <scalar, "max_pages">, <operand, 3>, <result>]
 // CHECK-SAME: family = "attention"
 // CHECK: %[[ONE:.+]] = arith.constant 1.000000e+00 : f32
-// CHECK: %[[ITEM:.+]] = work_item 0
-// CHECK: load %{{.+}}[%[[ITEM]], %{{.+}}] : memref<?x8xi32> -> tensor<8xi32>
-// CHECK: %[[G:.+]] = work_item 1
-// CHECK: load {{.+}} -> tensor<32x2x16xf32>
-// CHECK: %[[K:.+]] = page_view {{.+}} head %[[G]] keys %[[BEGIN:.+]] to %[[END:.+]] tokens 1 {{.+}} -> tensor<16x?xbf16>
-// CHECK: %[[V:.+]] = page_view {{.+}} head %[[G]] keys %[[BEGIN]] to %[[END]] tokens 0 {{.+}} -> tensor<?x32xbf16>
+// CHECK: %[[ITEM:.+]] = tile.work_item 0
+// CHECK: tile.load %{{.+}}[%[[ITEM]], %{{.+}}] : memref<?x8xi32> -> tensor<8xi32>
+// CHECK: %[[G:.+]] = tile.work_item 1
+// CHECK: tile.load {{.+}} -> tensor<32x2x16xf32>
+// CHECK: %[[K:.+]] = tile.page_view {{.+}} head %[[G]] keys %[[BEGIN:.+]] to %[[END:.+]] tokens 1 {{.+}} -> tensor<16x?xbf16>
+// CHECK: %[[V:.+]] = tile.page_view {{.+}} head %[[G]] keys %[[BEGIN]] to %[[END]] tokens 0 {{.+}} -> tensor<?x32xbf16>
 // A sink starts the maximum at log2(e) * sink and the sum at 1.
-// CHECK: load {{.+}} : memref<4xbf16> -> tensor<2xbf16>
+// CHECK: tile.load {{.+}} : memref<4xbf16> -> tensor<2xbf16>
 // CHECK: %[[MAX:.+]] = linalg.generic
 // CHECK: %[[SUM:.+]] = linalg.fill ins(%[[ONE]] : f32)
-// CHECK: online_attention query({{.+}}) key(%[[K]] at %[[BEGIN]] end %[[END]]) value(%[[V]]) captures(%{{.+}} : f32)
+// CHECK: tile.online_attention query({{.+}}) key(%[[K]] at %[[BEGIN]] end %[[END]]) value(%[[V]]) captures(%{{.+}} : f32)
 // CHECK-SAME: outs(%{{.+}}, %[[MAX]], %[[SUM]])
 // CHECK: arith.mulf
 // CHECK: arith.cmpi sle
 // Rows that saw nothing give zeros.
 // CHECK: arith.cmpf oeq
 // CHECK: arith.select
-// CHECK: store {{.+}} rows %{{.+}} : tensor<32x2x32xf32>, memref<?x4x32xf32>
+// CHECK: tile.store {{.+}} rows %{{.+}} : tensor<32x2x32xf32>, memref<?x4x32xf32>
 func.func @step(%q: tensor<?x4x16xf32>, %c: !cache, %batch: !graph.batch) -> tensor<?x4x32xf32> {
   %sink = graph.weight "sink" [<"s", rows = 4, columns = 1>] : tensor<4xbf16>
   %o = graph.dispatch (%q, %c, %batch, %sink) {

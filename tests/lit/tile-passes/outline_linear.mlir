@@ -25,7 +25,7 @@
 // CHECK: math.tanh
 // CHECK: arith.addf
 // CHECK-NOT: linalg.generic
-// CHECK: store %[[OUT]]
+// CHECK: tile.store %[[OUT]]
 // CHECK-LABEL: func.func @step
 // CHECK: tile.call @linear_add(
 // CHECK-NOT: graph.dispatch
@@ -55,7 +55,7 @@ func.func @step(%x: tensor<?x40xf32>, %r: tensor<?x96xf32>) -> tensor<?x96xf32> 
 // CHECK-COUNT-2: "parallel", "parallel", "parallel", "reduction"
 // CHECK: iterator_types = ["parallel", "parallel", "parallel"]}
 // CHECK-NOT: linalg.generic
-// CHECK: store
+// CHECK: tile.store
 func.func @step(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %g = graph.weight "g" [<"g", rows = 64, columns = 64>] : tensor<64x64xf32>
   %u = graph.weight "u" [<"u", rows = 64, columns = 64>] : tensor<64x64xf32>

@@ -7,8 +7,8 @@
 // CHECK-SAME: memref<16x64xf32>
 // CHECK-SAME: binds [<operand>, <operand, 1>, <batch, "positions">, <operand, 2>, <result>]
 // CHECK-SAME: family = "rows"
-// CHECK: gather panels %{{.+}}[%{{.+}}] [%{{.+}}] : memref<4x64x32xbf16>, tensor<?xi32> -> tensor<?x64xbf16>
-// CHECK: gather %{{.+}}[%{{.+}}] [%{{.+}}] : memref<16x64xf32>, tensor<?xi32> -> tensor<?x64xf32>
+// CHECK: tile.gather panels %{{.+}}[%{{.+}}] [%{{.+}}] : memref<4x64x32xbf16>, tensor<?xi32> -> tensor<?x64xbf16>
+// CHECK: tile.gather %{{.+}}[%{{.+}}] [%{{.+}}] : memref<16x64xf32>, tensor<?xi32> -> tensor<?x64xf32>
 func.func @step(%ids: tensor<?xi32>, %batch: !graph.batch) -> (tensor<?x64xf32>, tensor<?x128xf32>) {
   %table = graph.weight "embed" [<"e", rows = 128, columns = 64>] : tensor<128x64xbf16>
   %learned = graph.weight "positions" [<"p", rows = 16, columns = 64>] : tensor<16x64xf32>
@@ -35,7 +35,7 @@ func.func @step(%ids: tensor<?xi32>, %batch: !graph.batch) -> (tensor<?x64xf32>,
 // CHECK-LABEL: tile.kernel @take_norm(
 // CHECK-SAME: binds [<operand>, <batch, "sample_rows">, <operand, 2>, <operand, 3>, <result>]
 // CHECK-SAME: extent = #tile.extent<samples>
-// CHECK: gather %{{.+}}[%{{.+}}] [%{{.+}}] : memref<?x64xf32>, tensor<?xi32> -> tensor<?x64xf32>
+// CHECK: tile.gather %{{.+}}[%{{.+}}] [%{{.+}}] : memref<?x64xf32>, tensor<?xi32> -> tensor<?x64xf32>
 // The mean, its division, the variance, its root: rows. Then the elements.
 // CHECK: iterator_types = ["parallel", "reduction"]
 // CHECK: iterator_types = ["parallel"]
@@ -44,7 +44,7 @@ func.func @step(%ids: tensor<?xi32>, %batch: !graph.batch) -> (tensor<?x64xf32>,
 // CHECK: math.sqrt
 // CHECK: iterator_types = ["parallel", "parallel"]
 // CHECK-NOT: math.sqrt
-// CHECK: store
+// CHECK: tile.store
 // CHECK-LABEL: tile.kernel @tanh(
 // CHECK-SAME: extent = #tile.extent<samples>
 func.func @step(%x: tensor<?x64xf32>, %batch: !graph.batch) -> tensor<?x64xf32> {
@@ -76,14 +76,14 @@ func.func @step(%x: tensor<?x64xf32>, %batch: !graph.batch) -> tensor<?x64xf32> 
 // CHECK-SAME: memref<?x3x24xf32, strided<[96, 24, 1]>>
 // CHECK-SAME: <pool, 3, "k">
 // CHECK-SAME: <pool, 3, "v">
-// CHECK: gather %{{.+}} [%c0] : memref<64x16xf32>, tensor<?xi32> -> tensor<?x8xf32>
-// CHECK: gather %{{.+}} [%c8] : memref<64x16xf32>, tensor<?xi32> -> tensor<?x8xf32>
+// CHECK: tile.gather %{{.+}} [%c0] : memref<64x16xf32>, tensor<?xi32> -> tensor<?x8xf32>
+// CHECK: tile.gather %{{.+}} [%c8] : memref<64x16xf32>, tensor<?xi32> -> tensor<?x8xf32>
 // Interleaved pairs are strided columns; the columns behind them pass.
 // CHECK: tensor.extract_slice %{{.+}}[0, 0, 1] [%{{.+}}, 3, 8] [1, 1, 2]
 // CHECK: tensor.insert_slice
 // CHECK: tensor.insert_slice
-// CHECK: append %{{.+}} tokens 1 : tensor<?x1x24xbf16>
-// CHECK: append %{{.+}} tokens 0 : tensor<?x1x24xbf16>
+// CHECK: tile.append %{{.+}} tokens 1 : tensor<?x1x24xbf16>
+// CHECK: tile.append %{{.+}} tokens 0 : tensor<?x1x24xbf16>
 func.func @step(%x: tensor<?x120xf32>, %batch: !graph.batch, %c: !cache) -> (tensor<?x3x24xf32>, !cache) {
   %rope = graph.rotary_table [1.0, 0.5, 0.25, 0.125, 0.1, 0.05, 0.025, 0.0125] scale 1.0 : tensor<64x16xf32>
   %q, %ca = graph.dispatch (%x, %rope, %batch, %c) {

@@ -3,13 +3,13 @@
 // CHECK-LABEL: tile.kernel @rows(
 // CHECK: %[[N:.+]] = tensor.extract %{{.+}}[%{{.+}}] : tensor<1xi32>
 // CHECK: %[[I:.+]] = arith.index_cast %[[N]] : i32 to index
-// CHECK: load %{{.+}}[%[[I]], %c8] : memref<256x16xf32> -> tensor<1x8xf32>
+// CHECK: tile.load %{{.+}}[%[[I]], %c8] : memref<256x16xf32> -> tensor<1x8xf32>
 // A row of a matrix in panels is a column of its panel.
 // CHECK: %[[P:.+]] = arith.divui %[[J:.+]], %{{.+}} : index
 // CHECK: %[[L:.+]] = arith.remui %[[J]], %{{.+}} : index
-// CHECK: %[[C:.+]] = load %{{.+}}[%[[P]], %c8, %[[L]]] : memref<4x64x32xbf16> -> tensor<32x1xbf16>
+// CHECK: %[[C:.+]] = tile.load %{{.+}}[%[[P]], %c8, %[[L]]] : memref<4x64x32xbf16> -> tensor<32x1xbf16>
 // CHECK: linalg.generic {{.*}} ins(%[[C]] : tensor<32x1xbf16>) outs(%{{.+}} : tensor<1x32xbf16>)
-// CHECK-NOT: gather
+// CHECK-NOT: tile.gather
 tile.kernel @rows(%ids: memref<?xi32>, %t: memref<256x16xf32>, %w: memref<4x64x32xbf16>, %y: memref<?x8xf32>, %z: memref<?x32xbf16>)
     binds [<operand>, <operand, 1>, <operand, 2>, <result>, <result, 1>] grid [<tokens>] {
   %c8 = arith.constant 8 : index

@@ -6,10 +6,10 @@
 // CHECK-DAG: %[[PAGE:.+]] = arith.divui %[[N]], %c32
 // CHECK-DAG: %[[IN:.+]] = arith.remui %[[N]], %c32
 // CHECK: %[[ENTRY:.+]] = arith.addi %[[FIRST]], %[[PAGE]]
-// CHECK: %[[T:.+]] = load %[[TABLE]][%[[ENTRY]]]
+// CHECK: %[[T:.+]] = tile.load %[[TABLE]][%[[ENTRY]]]
 // CHECK: %[[NARROW:.+]] = tensor.extract %[[T]]
 // CHECK: %[[P:.+]] = arith.index_cast %[[NARROW]]
-// CHECK: load %[[POOL]][%[[P]], %[[HEAD]], %c0, %[[IN]]] : memref<?x2x64x32xbf16> -> tensor<64x16xbf16>
+// CHECK: tile.load %[[POOL]][%[[P]], %[[HEAD]], %c0, %[[IN]]] : memref<?x2x64x32xbf16> -> tensor<64x16xbf16>
 tile.kernel @half_pages(%pool: memref<?x2x64x32xbf16>, %table: memref<?xi32>, %first: index, %head: index, %n: index, %y: memref<?x64x16xbf16>)
     binds [<pool, 0, "k">, <batch, "block_table">, <scalar, "a">, <scalar, "b">, <scalar, "c">, <result>] {
   %c0 = arith.constant 0 : index
@@ -28,9 +28,9 @@ tile.kernel @half_pages(%pool: memref<?x2x64x32xbf16>, %table: memref<?xi32>, %f
 // CHECK: %[[I:.+]] = arith.index_cast %[[SLOT]]
 // CHECK: %[[P:.+]] = arith.divui %[[I]], %c32
 // CHECK: %[[IN:.+]] = arith.remui %[[I]], %c32
-// CHECK: store %{{.+}}, %{{.+}}[%[[P]], %c0, %c0, %[[IN]]] : tensor<2x64x1xbf16>, memref<?x2x64x32xbf16>
+// CHECK: tile.store %{{.+}}, %{{.+}}[%[[P]], %c0, %c0, %[[IN]]] : tensor<2x64x1xbf16>, memref<?x2x64x32xbf16>
 // CHECK: scf.if %[[STORED]] {
-// CHECK: store %{{.+}}, %{{.+}}[%{{.+}}, %c0, %{{.+}}, %c0] : tensor<2x1x64xbf16>, memref<?x2x32x64xbf16>
+// CHECK: tile.store %{{.+}}, %{{.+}}[%{{.+}}, %c0, %{{.+}}, %c0] : tensor<2x1x64xbf16>, memref<?x2x32x64xbf16>
 tile.kernel @append(%kpool: memref<?x2x64x32xbf16>, %vpool: memref<?x2x32x64xbf16>, %slots: memref<?xi32>, %x: memref<?x2x64xbf16>, %i: index)
     binds [<pool, 0, "k">, <pool, 0, "v">, <batch, "slots">, <operand, 1>, <scalar, "a">] {
   %c0 = arith.constant 0 : index

@@ -4,13 +4,13 @@
 // CHECK-LABEL: tile.kernel @norm(
 // CHECK-SAME: grid [<samples, 8>]
 // CHECK-NOT: family
-// CHECK: %[[I:.+]] = work_item 0
+// CHECK: %[[I:.+]] = tile.work_item 0
 // CHECK: %[[R:.+]] = arith.muli %[[I]], %c8
-// CHECK: %[[X:.+]] = load %{{.+}}[%[[R]], %c0] : memref<?x64xf32> -> tensor<8x64xf32>
+// CHECK: %[[X:.+]] = tile.load %{{.+}}[%[[R]], %c0] : memref<?x64xf32> -> tensor<8x64xf32>
 // CHECK: linalg.generic {{.*}} ins(%[[X]] : tensor<8x64xf32>) outs(%{{.+}} : tensor<8xf32>)
 // CHECK: linalg.generic {{.*}} ins(%[[X]], %{{.+}} : tensor<8x64xf32>, tensor<8xf32>) outs(%{{.+}} : tensor<8x64xf32>)
 // CHECK-NOT: tensor<?x
-// CHECK: store %{{.+}}, %{{.+}}[%[[R]], %c0] : tensor<8x64xf32>, memref<?x64xf32>
+// CHECK: tile.store %{{.+}}, %{{.+}}[%[[R]], %c0] : tensor<8x64xf32>, memref<?x64xf32>
 tile.kernel @norm(%x: memref<?x64xf32>, %y: memref<?x64xf32>) binds [<operand>, <result>] schedule <rows = 8>
     attributes {extent = #tile.extent<samples>, family = "rows"} {
   %c0 = arith.constant 0 : index
@@ -41,13 +41,13 @@ tile.kernel @norm(%x: memref<?x64xf32>, %y: memref<?x64xf32>) binds [<operand>, 
 // Columns become an offset of the load; reshapes and insertions are followed by rows; a gather narrows.
 // CHECK-LABEL: tile.kernel @parts(
 // CHECK-SAME: grid [<tokens>]
-// CHECK: %[[I:.+]] = work_item 0
-// CHECK-DAG: load %{{.+}}[%[[I]], %c32] : memref<?x64xf32> -> tensor<1x32xf32>
+// CHECK: %[[I:.+]] = tile.work_item 0
+// CHECK-DAG: tile.load %{{.+}}[%[[I]], %c32] : memref<?x64xf32> -> tensor<1x32xf32>
 // CHECK-DAG: tensor.expand_shape {{.*}} : tensor<1x32xf32> into tensor<1x2x16xf32>
-// CHECK-DAG: %[[P:.+]] = load %{{.+}}[%[[I]]] : memref<?xi32> -> tensor<1xi32>
-// CHECK-DAG: gather %{{.+}}[%[[P]]] [%c8] : memref<256x16xf32>, tensor<1xi32> -> tensor<1x8xf32>
+// CHECK-DAG: %[[P:.+]] = tile.load %{{.+}}[%[[I]]] : memref<?xi32> -> tensor<1xi32>
+// CHECK-DAG: tile.gather %{{.+}}[%[[P]]] [%c8] : memref<256x16xf32>, tensor<1xi32> -> tensor<1x8xf32>
 // CHECK: tensor.insert_slice %{{.+}} into %{{.+}}[0, 0, 0] [1, 2, 8] [1, 1, 1] : tensor<1x2x8xf32> into tensor<1x2x16xf32>
-// CHECK: append %{{.+}}, %{{.+}}, %{{.+}}[%[[I]]] tokens 0 : tensor<1x2x16xf32>
+// CHECK: tile.append %{{.+}}, %{{.+}}, %{{.+}}[%[[I]]] tokens 0 : tensor<1x2x16xf32>
 // CHECK-NOT: ?x2x16xf32>
 tile.kernel @parts(%x: memref<?x64xf32>, %p: memref<?xi32>, %t: memref<256x16xf32>, %pool: memref<?x2x32x16xf32>, %slots: memref<?xi32>)
     binds [<operand>, <batch, "positions">, <operand, 1>, <pool, 2, "v">, <batch, "slots">] schedule <rows = 1>

@@ -7,8 +7,8 @@
 // CHECK: %[[K:.+]] = tile.load_pages %{{.+}} at %[[N]] tokens 1 : {{.+}} -> tensor<16x32xbf16>
 // CHECK: %[[V:.+]] = tile.load_pages %{{.+}} at %[[N]] tokens 0 : {{.+}} -> tensor<32x16xbf16>
 // CHECK: tile.online_attention query(%{{.+}} at %[[POS]] head %{{.+}}) key(%[[K]] at %[[N]] end %[[END]]) value(%[[V]]) outs(%[[A]], %[[M]], %[[S]])
-// CHECK-NOT: page_view
-// CHECK: store %[[L]]#0
+// CHECK-NOT: tile.page_view
+// CHECK: tile.store %[[L]]#0
 tile.kernel @causal(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
     binds [<operand>, <pool, 1, "k">, <pool, 1, "v">, <batch, "block_table">, <scalar, "a">, <scalar, "b">, <scalar, "c">, <scalar, "d">]
