@@ -2,6 +2,8 @@
 #include "compiler/Driver.h"
 
 #include "compiler/Explain.h"
+#include "compiler/IrFiles.h"
+#include "compiler/PassDump.h"
 #include "compiler/PassSwitch.h"
 #include "compiler/Registration.h"
 #include "compiler/cpu/CodeGen.h"
@@ -15,12 +17,10 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Support/FileUtilities.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
 
@@ -52,14 +52,6 @@ std::string lineOf(const Diagnostic &diagnostic) {
 
 plan::ImageTarget imageTarget(CpuLevel level) {
   return level == CpuLevel::X86_64_V3 ? plan::ImageTarget::X86_64_V3 : plan::ImageTarget::X86_64_V4;
-}
-
-std::string printed(Operation *op) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  op->print(stream);
-  stream << "\n";
-  return text;
 }
 
 /// The stage whose result a module is: what --compile-to or --dump-ir wrote can be edited and compiled
@@ -121,30 +113,24 @@ private:
       options.onStage(name, seconds);
   }
 
+  /// Of a stage's file and of the folder of its passes' files.
+  static std::string dumpName(Stage stage) {
+    return std::to_string(static_cast<int>(stage)) + "-" + stageName(stage).str();
+  }
+
   /// Ends a stage: writes its dump, stops if it was the last one wanted.
   bool ended(Stage stage, ModuleOp result) {
-    if (!options.dumpIr.empty() &&
-        !dump(options.dumpIr, std::to_string(static_cast<int>(stage)) + "-" +
-                                  stageName(stage).str() + ".mlir", printed(result)))
+    if (!options.dumpIr.empty() && !dump(options.dumpIr, dumpName(stage) + ".mlir", irText(result)))
       return false;
     if (options.stopAfter != stage)
       return true;
-    report.text = printed(result);
+    report.text = irText(result);
     return passesKnown() && false;
   }
 
   bool dump(const std::string &folder, const std::string &name, StringRef content) {
-    if (std::error_code error = llvm::sys::fs::create_directories(folder))
-      return fail(CompileFailure::Output, "cannot create " + folder + ": " + error.message());
-    llvm::SmallString<128> path(folder);
-    llvm::sys::path::append(path, name);
-    std::string message;
-    auto file = openOutputFile(path, &message);
-    if (!file)
-      return fail(CompileFailure::Output, message);
-    file->os() << content;
-    file->keep();
-    return true;
+    std::string error = writeIrFile(folder, name, content);
+    return error.empty() || fail(CompileFailure::Output, error);
   }
 
   bool import() {
@@ -216,6 +202,9 @@ private:
   bool runPasses(Stage stage, ModuleOp target, const StageOptions &stageOptions) {
     PassManager manager(&context, ModuleOp::getOperationName());
     buildStage(stage, manager, stageOptions);
+    PassDumpResult passFiles;
+    if (!options.dumpIr.empty())
+      manager.addInstrumentation(makePassDump(options.dumpIr + "/" + dumpName(stage), passFiles));
     TimingScope scope;
     if (options.passTiming) {
       scope = allPasses.nest(stageName(stage));
@@ -223,7 +212,7 @@ private:
     }
     if (failed(manager.run(target)))
       return fail(CompileFailure::Compile);
-    return true;
+    return passFiles.error.empty() || fail(CompileFailure::Output, passFiles.error);
   }
 
   bool stage(Stage stage) {
@@ -232,12 +221,12 @@ private:
       return false;
     if (stage == Stage::Graph) {
       dispatches = countDispatches(*module);
-      texts.push_back({"graph", printed(*module)});
+      texts.push_back({"graph", irText(*module)});
     }
     if (stage == Stage::Tile)
       for (auto kernel : module->getOps<tile::KernelOp>()) {
         std::string name = kernel.getSymName().str();
-        texts.push_back({"tile." + name, printed(kernel)});
+        texts.push_back({"tile." + name, irText(kernel)});
         if (!options.dumpKernels.empty() &&
             !dump(options.dumpKernels, name + ".mlir", texts.back().text))
           return false;

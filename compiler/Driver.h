@@ -29,7 +29,7 @@ struct CompileOptions {
   std::vector<CpuLevel> cpuLevels{CpuLevel::X86_64_V3, CpuLevel::X86_64_V4};
   std::optional<Stage> stopAfter;          ///< then `text` of the report holds the IR
   std::vector<std::string> disabledPasses; ///< arguments of passes that do not run
-  std::string dumpIr;      ///< folder: the module after every stage
+  std::string dumpIr;      ///< folder: the module after every stage and every pass that changed it
   std::string dumpKernels; ///< folder: every kernel's tile IR and the native code of each level
   bool passTiming = false; ///< fill `passTimes`
   std::string description; ///< the options as JSON, for people; travels in the plan

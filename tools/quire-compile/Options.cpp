@@ -20,7 +20,7 @@ constexpr const char *kExamples = R"(Examples:
   quire-compile MODEL_DIR --compile-to=tile               print the kernels' tile IR
   quire-compile step.mlir --model-dir DIR -o step.plan    a graph of your own, weights from DIR
   quire-compile edited.mlir -o model.plan                 go on from what --compile-to printed
-  quire-compile MODEL_DIR -o m.plan --dump-ir=ir          every stage as a file
+  quire-compile MODEL_DIR -o m.plan --dump-ir=ir          every stage and every pass as a file
 Exit codes: 0 done, 1 cannot write, 2 wrong usage, 3 model missing or damaged, 6 compilation failed.)";
 
 /// The folder of model templates: beside the program, in an installed prefix, or in the source tree.
@@ -103,7 +103,10 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   program.add_option("--cpu", levels, "CPU levels to make code for: v3, v4")->delimiter(',');
   program.add_option("--compile-to", stage, "Stop after a stage and print its IR")
       ->check(CLI::IsMember({"import", "graph", "tile", "cpu", "plan"}));
-  program.add_option("--dump-ir", options.dumpIr, "Write the IR after every stage")->type_name("DIR");
+  program
+      .add_option("--dump-ir", options.dumpIr,
+                  "Write the IR after every stage, and after every pass that changed it")
+      ->type_name("DIR");
   program.add_option("--dump-kernels", options.dumpKernels, "Write every kernel's IR and code")
       ->type_name("DIR");
   program.add_flag("--explain", line.explain, "Print what was fused, what was not and why");
