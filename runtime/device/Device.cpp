@@ -1,4 +1,4 @@
-// Ownership of device memory.
+// Ownership of device memory, and what a device without recordings answers.
 #include "runtime/device/Device.h"
 
 #include <utility>
@@ -11,12 +11,21 @@ DeviceBuffer &DeviceBuffer::operator=(DeviceBuffer &&other) noexcept {
   std::swap(device_, other.device_);
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
+  std::swap(kind_, other.kind_);
   return *this;
 }
 
 DeviceBuffer::~DeviceBuffer() {
   if (data_)
-    device_->release(data_, bytes_);
+    device_->release(data_, bytes_, kind_);
 }
+
+static Status noRecordings() {
+  return Status::error(ErrorCode::Unsupported, "this device does not record launches");
+}
+
+Status Device::beginRecording() { return noRecordings(); }
+Result<std::unique_ptr<DeviceGraph>> Device::endRecording() { return noRecordings(); }
+Status Device::replay(const DeviceGraph &) { return noRecordings(); }
 
 } // namespace quire

@@ -44,21 +44,41 @@ Status checkValues(std::span<const int32_t> values, int64_t low, int64_t high, c
                                            std::to_string(low) + " to " + std::to_string(high));
 }
 
-void copyPadded(int32_t *target, std::span<const int32_t> values, uint64_t length, int32_t padding) {
+/// `values`, then `padding` up to `length` entries.
+void place(StepRegion &region, BatchField field, std::span<const int32_t> values, uint64_t length,
+           int32_t padding) {
+  auto slot = static_cast<uint32_t>(field);
+  auto *target = reinterpret_cast<int32_t *>(region.begin(slot));
   if (!values.empty())
     std::memcpy(target, values.data(), values.size_bytes());
   std::fill(target + values.size(), target + length, padding);
+  region.end(slot, length * sizeof(int32_t));
+}
+
+/// The table with `shape.maxPages` columns and `shape.sequences` rows.
+void placeBlockTable(StepRegion &region, const StepBatch &batch, const StepShape &shape) {
+  uint64_t length = uint64_t(shape.sequences) * shape.maxPages;
+  if (batch.blockTable.empty() || shape.maxPages == batch.maxPages)
+    return place(region, BatchField::BlockTable, batch.blockTable, length, 0);
+  auto slot = static_cast<uint32_t>(BatchField::BlockTable);
+  auto *target = reinterpret_cast<int32_t *>(region.begin(slot));
+  for (size_t s = 0; s < batch.keyLengths.size(); ++s) {
+    auto row = batch.blockTable.subspan(s * batch.maxPages, batch.maxPages);
+    std::copy(row.begin(), row.end(), target + s * shape.maxPages);
+    std::fill_n(target + s * shape.maxPages + batch.maxPages, shape.maxPages - batch.maxPages, 0);
+  }
+  uint64_t filled = batch.keyLengths.size() * shape.maxPages;
+  std::fill_n(target + filled, length - filled, 0);
+  region.end(slot, length * sizeof(int32_t));
 }
 
 } // namespace
 
-Result<Batch> Batch::create(const Plan &plan, Device &device, const ExecutorOptions &options) {
-  Batch batch;
-  batch.info_ = plan.info();
-  batch.limits_ = options;
+Batch::Batch(const Plan &plan, const ExecutorOptions &options)
+    : info_(plan.info()), limits_(options) {
   if (plan.info().pageSize)
-    batch.maxPages_ = (plan.info().maxContext + plan.info().pageSize - 1) / plan.info().pageSize;
-  auto need = [&](BatchField field) { batch.needed_[static_cast<size_t>(field)] = true; };
+    maxPages_ = (plan.info().maxContext + plan.info().pageSize - 1) / plan.info().pageSize;
+  auto need = [&](BatchField field) { needed_[static_cast<size_t>(field)] = true; };
   for (const plan::OperandRecord &operand : plan.operands())
     if (operand.kind == plan::OperandKind::Batch)
       need(static_cast<BatchField>(operand.index));
@@ -66,24 +86,18 @@ Result<Batch> Batch::create(const Plan &plan, Device &device, const ExecutorOpti
     need(BatchField::QueryOffsets);
     need(BatchField::KeyLengths);
   }
+}
 
-  uint32_t padding = plan.info().rowPadding;
-  uint64_t tokens = plan::padRows(options.maxTokens, padding);
-  uint64_t samples = plan::padRows(options.maxSamples, padding);
-  uint64_t sequences = options.maxSequences;
-  const uint64_t lengths[] = {tokens,    tokens,    tokens, sequences + 1,
-                              sequences, sequences * batch.maxPages_, samples};
-  static_assert(std::size(lengths) == static_cast<size_t>(BatchField::Count));
-  uint64_t bytes = 0;
-  for (uint64_t length : lengths)
-    bytes += plan::roundUp(length * sizeof(int32_t), 64);
-  QUIRE_ASSIGN_OR_RETURN(batch.memory_, device.allocate(bytes, "the step's batch arrays"));
-  uint64_t offset = 0;
-  for (size_t i = 0; i < std::size(lengths); ++i) {
-    batch.arrays_[i] = reinterpret_cast<int32_t *>(batch.memory_.data() + offset);
-    offset += plan::roundUp(lengths[i] * sizeof(int32_t), 64);
-  }
-  return batch;
+std::array<uint64_t, static_cast<size_t>(BatchField::Count)> Batch::capacities() const {
+  uint64_t tokens = plan::padRows(limits_.maxTokens, info_.rowPadding);
+  uint64_t samples = plan::padRows(limits_.maxSamples, info_.rowPadding);
+  uint64_t sequences = limits_.maxSequences;
+  std::array<uint64_t, static_cast<size_t>(BatchField::Count)> bytes{
+      tokens,    tokens,    tokens, sequences + 1,
+      sequences, sequences * maxPages_, samples};
+  for (size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] *= needed_[i] ? sizeof(int32_t) : 0;
+  return bytes;
 }
 
 Status Batch::checkLength(BatchField field, size_t given, size_t expected, const char *name) const {
@@ -182,24 +196,24 @@ Status Batch::checkPages(const StepBatch &batch) const {
   return Status::ok();
 }
 
-void Batch::stage(const StepBatch &batch) {
-  uint64_t tokens = plan::padRows(batch.tokens, info_.rowPadding);
-  uint64_t samples = plan::padRows(batch.sampleRows.size(), info_.rowPadding);
-  sequences_ = sequences(batch);
-  copyPadded(array(BatchField::TokenIds), batch.tokenIds, tokens, 0);
-  copyPadded(array(BatchField::Positions), batch.positions, tokens, 0);
-  copyPadded(array(BatchField::Slots), batch.slots, tokens, -1);
-  copyPadded(array(BatchField::QueryOffsets), batch.queryOffsets, batch.queryOffsets.size(), 0);
-  copyPadded(array(BatchField::KeyLengths), batch.keyLengths, batch.keyLengths.size(), 0);
-  copyPadded(array(BatchField::BlockTable), batch.blockTable, batch.blockTable.size(), 0);
-  copyPadded(array(BatchField::SampleRows), batch.sampleRows, samples, 0);
-}
-
-std::span<const int32_t> Batch::queryOffsets() const {
-  return {array(BatchField::QueryOffsets), sequences_ + 1u};
-}
-std::span<const int32_t> Batch::keyLengths() const {
-  return {array(BatchField::KeyLengths), sequences_};
+void Batch::stage(const StepBatch &batch, const StepShape &shape, StepRegion &region) const {
+  uint64_t tokens = plan::padRows(shape.tokens, info_.rowPadding);
+  uint64_t samples = plan::padRows(shape.samples, info_.rowPadding);
+  auto put = [&](BatchField field, std::span<const int32_t> values, uint64_t length,
+                 int32_t padding) {
+    if (needs(field))
+      place(region, field, values, length, padding);
+  };
+  put(BatchField::TokenIds, batch.tokenIds, tokens, 0);
+  put(BatchField::Positions, batch.positions, tokens, 0);
+  put(BatchField::Slots, batch.slots, tokens, -1);
+  // Sequences behind the real ones begin and end behind the real rows.
+  put(BatchField::QueryOffsets, batch.queryOffsets, uint64_t(shape.sequences) + 1,
+      static_cast<int32_t>(batch.tokens));
+  put(BatchField::KeyLengths, batch.keyLengths, shape.sequences, 0);
+  if (needs(BatchField::BlockTable))
+    placeBlockTable(region, batch, shape);
+  put(BatchField::SampleRows, batch.sampleRows, samples, 0);
 }
 
 } // namespace quire

@@ -1,10 +1,11 @@
-// The ragged batch of a step on the device: checks a StepBatch against every limit, then copies it
-// with padding into fixed arrays whose addresses the kernels get. Internal to runtime/exec.
+// The ragged batch of a step: checks a StepBatch against every limit, then writes it with padding
+// into the step's region. Internal to runtime/exec.
 #pragma once
 
-#include "runtime/device/Device.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/exec/StepBatch.h"
+#include "runtime/exec/StepRegion.h"
+#include "runtime/exec/StepShape.h"
 #include "runtime/plan/Plan.h"
 
 #include <array>
@@ -13,32 +14,22 @@ namespace quire {
 
 class Batch {
 public:
+  Batch() = default;
   /// `options` must already be within the plan's limits.
-  static Result<Batch> create(const Plan &plan, Device &device, const ExecutorOptions &options);
+  Batch(const Plan &plan, const ExecutorOptions &options);
 
-  /// Whether every array that the plan reads is there and every value in range. Changes nothing.
+  /// Bytes of each array at the limits, by field; 0 for arrays that nobody reads.
+  std::array<uint64_t, static_cast<size_t>(plan::BatchField::Count)> capacities() const;
+
+  /// Whether every array that the plan reads is there and every value in range.
   Status check(const StepBatch &batch) const;
-  /// Copies a checked batch and pads it. Allocates nothing.
-  void stage(const StepBatch &batch);
+  /// Writes a checked batch as one of `shape`, which is at least the batch's own: what is beyond is
+  /// padding, rows in no sequence and sequences without rows. Allocates nothing.
+  void stage(const StepBatch &batch, const StepShape &shape, StepRegion &region) const;
 
-  void *field(plan::BatchField field) const {
-    return arrays_[static_cast<size_t>(field)];
-  }
-  uint64_t bytes() const { return memory_.bytes(); }
-
-  // Of the staged batch:
-  std::span<const int32_t> queryOffsets() const;
-  std::span<const int32_t> keyLengths() const;
-
-  static uint32_t sequences(const StepBatch &batch) {
-    return static_cast<uint32_t>(batch.keyLengths.size());
-  }
-  static uint32_t samples(const StepBatch &batch) {
-    return static_cast<uint32_t>(batch.sampleRows.size());
-  }
+  uint32_t maxPages() const { return maxPages_; } ///< of a sequence
 
 private:
-  int32_t *array(plan::BatchField field) const { return arrays_[static_cast<size_t>(field)]; }
   bool needs(plan::BatchField field) const { return needed_[static_cast<size_t>(field)]; }
   Status checkLength(plan::BatchField field, size_t given, size_t expected,
                      const char *name) const;
@@ -49,10 +40,7 @@ private:
   plan::InfoRecord info_{};
   ExecutorOptions limits_;
   uint32_t maxPages_ = 0;
-  uint32_t sequences_ = 0;
   std::array<bool, static_cast<size_t>(plan::BatchField::Count)> needed_{};
-  std::array<int32_t *, static_cast<size_t>(plan::BatchField::Count)> arrays_{};
-  DeviceBuffer memory_;
 };
 
 } // namespace quire

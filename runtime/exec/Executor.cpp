@@ -1,13 +1,9 @@
-// Implements Executor.h: resolves every operand that has a fixed address once, then walks the step
-// program with a handful of registers.
-#include "runtime/exec/Executor.h"
+// Implements Executor.h: memory, the way of a step to the device and back, outputs.
+#include "runtime/exec/ExecutorState.h"
 
-#include "runtime/exec/Batch.h"
 #include "runtime/exec/Partition.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cstring>
 
 namespace quire {
@@ -15,16 +11,8 @@ using namespace plan;
 
 namespace {
 
-constexpr size_t kMaxLaunchOperands = 256; // the validator's limit for each kind
-
-uint64_t addressOf(const void *pointer) { return reinterpret_cast<uint64_t>(pointer); }
-
-/// An operand with its address, or for the arena with the linear form of its address.
-struct Operand {
-  OperandKind kind;
-  uint32_t scalarRegister;
-  ByteSize address; ///< constant includes the base; the row terms are 0 but for the arena
-};
+/// Steps of more rows are not recorded: their kernels take longer than their launches.
+constexpr uint32_t kMaxRecordedTokens = 512;
 
 uint32_t limitOf(uint32_t wanted, uint32_t planLimit) {
   return wanted == 0 ? planLimit : std::min(wanted, planLimit);
@@ -34,46 +22,11 @@ uint64_t rowsOf(Extent extent, uint64_t tokens, uint64_t samples) {
   return extent == Extent::Tokens ? tokens : extent == Extent::Samples ? samples : 1;
 }
 
-/// Registers are 64-bit and wrap around; a hostile program must not be undefined behaviour.
-int64_t wrap(uint64_t value) { return static_cast<int64_t>(value); }
+uint64_t tensorBytes(const TensorRecord &tensor, uint64_t rows) {
+  return rows * tensor.rowStride * elementBytes(tensor.element);
+}
 
 } // namespace
-
-struct Executor::State {
-  State(const Plan &plan, Device &device, const WeightStore &weights)
-      : plan(plan), device(device), weights(weights) {}
-
-  const Plan &plan;
-  Device &device;
-  const WeightStore &weights;
-  ExecutorOptions limits;
-  ExecutorMemory memory;
-  std::unique_ptr<DeviceImage> image;
-  DeviceBuffer arena;
-  std::vector<DeviceBuffer> pools;
-  std::vector<DeviceBuffer> tensors;
-  std::vector<DeviceBuffer> workLists;
-  std::vector<int64_t> workCounts;
-  Batch batch;
-  std::vector<Operand> operands;
-  std::vector<int64_t> registers;
-  uint64_t paddedTokens = 0, paddedSamples = 0;
-  uint32_t tokens = 0, samples = 0;
-  bool hasResult = false;
-
-  Status setLimits(const ExecutorOptions &options);
-  Status allocate();
-  void resolveOperands();
-  uint64_t tensorBytes(const TensorRecord &tensor, uint64_t rows) const {
-    return rows * tensor.rowStride * elementBytes(tensor.element);
-  }
-  Status checkInputs(const StepBatch &step) const;
-  void stageInputs(const StepBatch &step);
-  void setRegisters(const StepBatch &step);
-  Status interpret(StepTrace *trace);
-  Status partition(const InstructionRecord &instruction);
-  Status launch(uint32_t position, const InstructionRecord &instruction, StepTrace *trace);
-};
 
 Status Executor::State::setLimits(const ExecutorOptions &options) {
   const InfoRecord &info = plan.info();
@@ -81,6 +34,7 @@ Status Executor::State::setLimits(const ExecutorOptions &options) {
   limits.maxSequences = limitOf(options.maxSequences, info.maxSequences);
   limits.maxSamples = limitOf(options.maxSamples, info.maxSamples);
   limits.pageCount = options.pageCount;
+  limits.record = options.record;
   if (plan.pools().empty())
     return Status::ok();
   uint64_t most = INT32_MAX / info.pageSize;
@@ -94,70 +48,75 @@ Status Executor::State::setLimits(const ExecutorOptions &options) {
 }
 
 Status Executor::State::allocate() {
-  uint64_t maxTokens = padRows(limits.maxTokens, plan.info().rowPadding);
-  uint64_t maxSamples = padRows(limits.maxSamples, plan.info().rowPadding);
-  memory.arena = evaluate(plan.info().arena, maxTokens, maxSamples);
+  const InfoRecord &info = plan.info();
+  uint64_t maxTokens = padRows(limits.maxTokens, info.rowPadding);
+  uint64_t maxSamples = padRows(limits.maxSamples, info.rowPadding);
+  memory.arena = evaluate(info.arena, maxTokens, maxSamples);
   QUIRE_ASSIGN_OR_RETURN(arena, device.allocate(memory.arena, "the arena"));
-  for (const PoolRecord &pool : plan.pools()) {
-    auto bytes = checkedMultiply(limits.pageCount, pool.bytesPerPage);
-    if (!bytes)
-      return Status::error(ErrorCode::ResourceExhausted,
-                           "the cache pool '" + std::string(plan.string(pool.name)) + "' of " +
-                               std::to_string(limits.pageCount) + " pages is beyond 2^64 bytes");
-    QUIRE_ASSIGN_OR_RETURN(DeviceBuffer buffer, device.allocate(*bytes, "the cache; use fewer pages"));
-    pools.push_back(std::move(buffer));
-    memory.pools += *bytes;
+  QUIRE_RETURN_IF_ERROR(allocatePools());
+
+  batch = Batch(plan, limits);
+  auto arrays = batch.capacities();
+  std::vector<uint64_t> capacities(arrays.begin(), arrays.end());
+  for (const PartitionRecord &partition : plan.partitions()) {
+    capacities.push_back(uint64_t(partition.capacity) * sizeof(WorkItem));
+    memory.workLists += capacities.back();
   }
+  uint64_t inputs = 0;
   for (const TensorRecord &tensor : plan.tensors()) {
     uint64_t bytes = tensorBytes(tensor, rowsOf(tensor.extent, maxTokens, maxSamples));
-    QUIRE_ASSIGN_OR_RETURN(DeviceBuffer buffer, device.allocate(bytes, "inputs and outputs"));
-    tensors.push_back(std::move(buffer));
     memory.tensors += bytes;
+    capacities.push_back(tensor.isOutput ? 0 : bytes);
+    inputs += capacities.back();
+    Output output;
+    if (tensor.isOutput) {
+      QUIRE_ASSIGN_OR_RETURN(output.device, device.allocate(bytes, "the outputs"));
+      if (!device.sharesHostMemory()) {
+        QUIRE_ASSIGN_OR_RETURN(output.host,
+                               device.allocate(bytes, "the outputs", MemoryKind::Staging));
+      }
+      memory.staging += output.host.bytes();
+    }
+    outputs.push_back(std::move(output));
   }
-  for (const PartitionRecord &partition : plan.partitions()) {
-    uint64_t bytes = uint64_t(partition.capacity) * sizeof(WorkItem);
-    QUIRE_ASSIGN_OR_RETURN(DeviceBuffer buffer, device.allocate(bytes, "work lists"));
-    workLists.push_back(std::move(buffer));
-    memory.workLists += bytes;
-  }
+  QUIRE_ASSIGN_OR_RETURN(region, StepRegion::create(device, capacities));
+  memory.batch = region.bytes() - memory.workLists - inputs;
+  memory.staging += region.stagingBytes();
   workCounts.assign(plan.partitions().size(), 0);
-  QUIRE_ASSIGN_OR_RETURN(batch, Batch::create(plan, device, limits));
-  memory.batch = batch.bytes();
+  workItems.assign(plan.partitions().size(), 0);
+  key.assign(plan.partitions().size() + 4, 0);
+  graphs = GraphCache(key.size());
   return Status::ok();
 }
 
-void Executor::State::resolveOperands() {
-  for (const OperandRecord &record : plan.operands()) {
-    Operand operand{record.kind, 0, {}};
-    switch (record.kind) {
-    case OperandKind::Arena:
-      operand.address = record.offset;
-      operand.address.constant += addressOf(arena.data());
-      break;
-    case OperandKind::Weight:
-      operand.address.constant = addressOf(weights.data(record.index));
-      break;
-    case OperandKind::Pool:
-      operand.address.constant = addressOf(pools[record.index].data());
-      break;
-    case OperandKind::Tensor:
-      operand.address.constant = addressOf(tensors[record.index].data());
-      break;
-    case OperandKind::Batch:
-      operand.address.constant = addressOf(batch.field(static_cast<BatchField>(record.index)));
-      break;
-    case OperandKind::WorkList:
-      operand.address.constant = addressOf(workLists[record.index].data());
-      break;
-    case OperandKind::Scalar:
-      operand.scalarRegister = record.index;
-      break;
-    case OperandKind::Count:
-      break;
-    }
-    operands.push_back(operand);
+Status Executor::State::allocatePools() {
+  uint64_t bytes = 0;
+  for (const PoolRecord &pool : plan.pools()) {
+    poolOffsets.push_back(bytes);
+    auto size = checkedMultiply(limits.pageCount, pool.bytesPerPage);
+    auto end = size ? checkedAdd(bytes, *size) : std::nullopt;
+    if (!end || *end > UINT64_MAX - StepRegion::kAlignment)
+      return Status::error(ErrorCode::ResourceExhausted,
+                           "the cache pool '" + std::string(plan.string(pool.name)) + "' of " +
+                               std::to_string(limits.pageCount) + " pages is beyond 2^64 bytes");
+    memory.pools += *size;
+    bytes = roundUp(*end, StepRegion::kAlignment);
   }
-  registers.assign(plan.info().registerCount, 0);
+  QUIRE_ASSIGN_OR_RETURN(pools, device.allocate(bytes, "the cache; use fewer pages"));
+  return Status::ok();
+}
+
+FixedAddresses Executor::State::addresses() const {
+  auto number = [](const void *pointer) { return reinterpret_cast<uint64_t>(pointer); };
+  FixedAddresses result;
+  result.arena = number(arena.data());
+  for (uint32_t i = 0; i < plan.weights().size(); ++i)
+    result.weights.push_back(number(weights.data(i)));
+  for (uint64_t offset : poolOffsets)
+    result.pools.push_back(number(pools.data() + offset));
+  for (const Output &output : outputs)
+    result.tensors.push_back(number(output.device.data()));
+  return result;
 }
 
 Status Executor::State::checkInputs(const StepBatch &step) const {
@@ -194,134 +153,84 @@ Status Executor::State::checkInputs(const StepBatch &step) const {
 }
 
 void Executor::State::stageInputs(const StepBatch &step) {
+  uint32_t padding = plan.info().rowPadding;
   for (const StepInput &input : step.inputs) {
     uint32_t index = plan.findTensor(input.name);
     const TensorRecord &tensor = plan.tensors()[index];
     uint64_t element = elementBytes(tensor.element);
     uint64_t stride = input.rowStride ? input.rowStride : tensor.columns;
-    uint8_t *target = tensors[index].data();
-    for (uint64_t row = 0; row < input.rows; ++row)
-      std::memcpy(target + row * tensor.rowStride * element,
-                  static_cast<const uint8_t *>(input.data) + row * stride * element,
+    uint8_t *target = region.begin(slots.tensor(index));
+    uint64_t tail = (tensor.rowStride - tensor.columns) * element;
+    for (uint64_t row = 0; row < input.rows; ++row) {
+      uint8_t *place = target + row * tensor.rowStride * element;
+      std::memcpy(place, static_cast<const uint8_t *>(input.data) + row * stride * element,
                   tensor.columns * element);
-    uint64_t padded = rowsOf(tensor.extent, paddedTokens, paddedSamples);
-    uint64_t filled = tensorBytes(tensor, input.rows);
-    if (padded > input.rows)
-      std::memset(target + filled, 0, tensorBytes(tensor, padded) - filled);
+      std::memset(place + tensor.columns * element, 0, tail);
+    }
+    uint64_t rows = rowsOf(tensor.extent, padRows(shape.tokens, padding),
+                           padRows(shape.samples, padding));
+    uint64_t filled = tensorBytes(tensor, input.rows), bytes = tensorBytes(tensor, rows);
+    if (bytes > filled)
+      std::memset(target + filled, 0, bytes - filled);
+    region.end(slots.tensor(index), bytes);
   }
 }
 
-void Executor::State::setRegisters(const StepBatch &step) {
-  std::fill(registers.begin(), registers.end(), 0);
-  auto set = [&](InputRegister index, uint64_t value) {
-    registers[static_cast<size_t>(index)] = wrap(value);
-  };
-  set(InputRegister::Tokens, tokens);
-  set(InputRegister::Sequences, Batch::sequences(step));
-  set(InputRegister::Samples, samples);
-  set(InputRegister::PaddedTokens, paddedTokens);
-  set(InputRegister::PaddedSamples, paddedSamples);
-  set(InputRegister::MaxPages, step.maxPages);
-}
-
-Status Executor::State::interpret(StepTrace *trace) {
-  auto program = plan.instructions();
-  for (uint32_t position = 0;;) {
-    const InstructionRecord &instruction = program[position];
-    int64_t *r = registers.data();
-    auto a = [&] { return static_cast<uint64_t>(r[instruction.a]); };
-    auto b = [&] { return static_cast<uint64_t>(r[instruction.b]); };
-    uint32_t next = position + 1;
-    switch (instruction.opcode) {
-    case Opcode::Constant:
-      r[instruction.dst] = instruction.imm;
-      break;
-    case Opcode::Add:
-      r[instruction.dst] = wrap(a() + b());
-      break;
-    case Opcode::Multiply:
-      r[instruction.dst] = wrap(a() * b());
-      break;
-    case Opcode::CeilDiv: {
-      int64_t dividend = r[instruction.a], divisor = r[instruction.b];
-      if (divisor <= 0)
-        return Status::error(ErrorCode::Internal, "instruction " + std::to_string(position) +
-                                                      " of the plan's program divides by " +
-                                                      std::to_string(divisor));
-      r[instruction.dst] = dividend / divisor + (dividend % divisor > 0);
-      break;
-    }
-    case Opcode::Minimum:
-      r[instruction.dst] = std::min(r[instruction.a], r[instruction.b]);
-      break;
-    case Opcode::Maximum:
-      r[instruction.dst] = std::max(r[instruction.a], r[instruction.b]);
-      break;
-    case Opcode::BranchIfGreater:
-      if (r[instruction.a] > r[instruction.b])
-        next = static_cast<uint32_t>(instruction.imm);
-      break;
-    case Opcode::Jump:
-      next = static_cast<uint32_t>(instruction.imm);
-      break;
-    case Opcode::Partition:
-      QUIRE_RETURN_IF_ERROR(partition(instruction));
-      break;
-    case Opcode::Launch:
-      QUIRE_RETURN_IF_ERROR(launch(position, instruction, trace));
-      break;
-    case Opcode::End:
-    case Opcode::Count:
-      return device.synchronize();
-    }
-    position = next;
+Status Executor::State::stageWorkLists(const StepBatch &step, bool rounded) {
+  for (uint32_t i = 0; i < plan.partitions().size(); ++i) {
+    const PartitionRecord &record = plan.partitions()[i];
+    auto *items = reinterpret_cast<WorkItem *>(region.begin(slots.workList(i)));
+    QUIRE_ASSIGN_OR_RETURN(workCounts[i],
+                           buildWorkList(record, step.queryOffsets, step.keyLengths,
+                                         {items, static_cast<size_t>(record.capacity)}));
+    auto count = static_cast<uint64_t>(workCounts[i]);
+    uint64_t total = rounded ? roundCount(count, record.capacity) : count;
+    std::fill(items + count, items + total, WorkItem{}); // nothing to do
+    workItems[i] = static_cast<int64_t>(total);
+    region.end(slots.workList(i), total * sizeof(WorkItem));
   }
-}
-
-Status Executor::State::partition(const InstructionRecord &instruction) {
-  const PartitionRecord &record = plan.partitions()[instruction.index];
-  auto *items = reinterpret_cast<WorkItem *>(workLists[instruction.index].data());
-  QUIRE_ASSIGN_OR_RETURN(int64_t count,
-                         buildWorkList(record, batch.queryOffsets(), batch.keyLengths(),
-                                       {items, static_cast<size_t>(record.capacity)}));
-  workCounts[instruction.index] = count;
-  registers[instruction.dst] = count;
   return Status::ok();
 }
 
-Status Executor::State::launch(uint32_t position, const InstructionRecord &instruction,
-                               StepTrace *trace) {
-  std::array<void *, kMaxLaunchOperands> buffers;
-  std::array<int64_t, kMaxLaunchOperands> scalars;
-  size_t bufferCount = 0, scalarCount = 0;
-  for (uint32_t i = 0; i < instruction.operandCount; ++i) {
-    const Operand &operand = operands[instruction.firstOperand + i];
-    if (operand.kind == OperandKind::Scalar)
-      scalars[scalarCount++] = registers[operand.scalarRegister];
-    else
-      buffers[bufferCount++] =
-          reinterpret_cast<void *>(evaluate(operand.address, paddedTokens, paddedSamples));
-  }
-  int64_t items = registers[instruction.a];
-  auto submit = [&] {
-    return items <= 0 ? Status::ok()
-                      : device.launch(*image, instruction.index, {buffers.data(), bufferCount},
-                                      {scalars.data(), scalarCount}, items);
+bool Executor::State::records(const StepBatch &step) const {
+  if (!limits.record || !device.canRecord() || step.tokens > kMaxRecordedTokens)
+    return false;
+  for (size_t s = 0; s + 1 < step.queryOffsets.size(); ++s)
+    if (step.queryOffsets[s + 1] - step.queryOffsets[s] > 1)
+      return false;
+  return true;
+}
+
+StepShape Executor::State::roundedShape(const StepBatch &step) const {
+  StepShape exact = exactShape(step);
+  auto round = [](uint32_t count, uint32_t limit) {
+    return static_cast<uint32_t>(roundCount(count, std::max(count, limit)));
   };
-  if (!trace)
-    return submit();
-  if (trace->count == trace->launches.size()) {
-    ++trace->dropped;
-    return submit();
+  uint32_t columns = exact.maxPages ? std::min(std::bit_ceil(exact.maxPages), batch.maxPages()) : 0;
+  return {round(exact.tokens, limits.maxTokens), round(exact.sequences, limits.maxSequences),
+          round(exact.samples, limits.maxSamples), std::max(columns, exact.maxPages)};
+}
+
+Status Executor::State::submit(StepTrace *trace, bool recorded) {
+  QUIRE_RETURN_IF_ERROR(region.send(device));
+  if (!recorded)
+    return interpreter->run(device, *image, region, shape, workItems, trace);
+  key = {shape.tokens, shape.sequences, shape.samples, shape.maxPages};
+  key.insert(key.end(), workItems.begin(), workItems.end());
+  GraphCache::Entry &entry = graphs.use(key);
+  if (!entry.seen)
+    return interpreter->run(device, *image, region, shape, workItems, nullptr);
+  if (!entry.graph) {
+    QUIRE_RETURN_IF_ERROR(device.beginRecording());
+    Status status = interpreter->run(device, *image, region, shape, workItems, nullptr);
+    auto graph = device.endRecording();
+    QUIRE_RETURN_IF_ERROR(std::move(status));
+    if (!graph.isOk())
+      return graph.status();
+    entry.graph = graph.takeValue();
   }
-  auto start = std::chrono::steady_clock::now();
-  QUIRE_RETURN_IF_ERROR(submit());
-  QUIRE_RETURN_IF_ERROR(device.synchronize());
-  auto time = std::chrono::steady_clock::now() - start;
-  trace->launches[trace->count++] = {
-      position, instruction.index, items,
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count())};
-  return Status::ok();
+  ++replayed;
+  return device.replay(*entry.graph);
 }
 
 Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -334,7 +243,7 @@ Result<std::unique_ptr<Executor>> Executor::create(const Plan &plan, Device &dev
   QUIRE_RETURN_IF_ERROR(state->setLimits(options));
   QUIRE_ASSIGN_OR_RETURN(state->image, device.loadImage(plan));
   QUIRE_RETURN_IF_ERROR(state->allocate());
-  state->resolveOperands();
+  state->interpreter.emplace(plan, state->addresses());
   return std::unique_ptr<Executor>(new Executor(std::move(state)));
 }
 
@@ -342,18 +251,23 @@ Status Executor::run(const StepBatch &step, StepTrace *trace) {
   State &state = *state_;
   QUIRE_RETURN_IF_ERROR(state.batch.check(step));
   QUIRE_RETURN_IF_ERROR(state.checkInputs(step));
-  state.tokens = step.tokens;
-  state.samples = Batch::samples(step);
-  state.paddedTokens = padRows(state.tokens, state.plan.info().rowPadding);
-  state.paddedSamples = padRows(state.samples, state.plan.info().rowPadding);
-  state.batch.stage(step);
+  bool recorded = !trace && state.records(step);
+  state.shape = recorded ? state.roundedShape(step) : exactShape(step);
+  state.region.clear();
+  state.batch.stage(step, state.shape, state.region);
   state.stageInputs(step);
-  state.setRegisters(step);
-  std::fill(state.workCounts.begin(), state.workCounts.end(), 0);
+  QUIRE_RETURN_IF_ERROR(state.stageWorkLists(step, recorded));
   if (trace)
     trace->count = trace->dropped = 0;
   state.hasResult = false;
-  QUIRE_RETURN_IF_ERROR(state.interpret(trace));
+  state.tokens = step.tokens;
+  state.samples = static_cast<uint32_t>(step.sampleRows.size());
+  for (State::Output &output : state.outputs)
+    output.fetched = false;
+  Status status = state.submit(trace, recorded);
+  Status end = state.device.synchronize(); // also after an error: nothing of a step may outlive it
+  QUIRE_RETURN_IF_ERROR(std::move(status));
+  QUIRE_RETURN_IF_ERROR(std::move(end));
   state.hasResult = true;
   return Status::ok();
 }
@@ -373,21 +287,25 @@ Result<TensorView> Executor::output(std::string_view name) const {
                                                   "'; it has " + (names.empty() ? "none" : names));
   }
   const TensorRecord &tensor = plan.tensors()[index];
-  return TensorView{state_->tensors[index].data(), tensor.element,
-                    rowsOf(tensor.extent, state_->tokens, state_->samples), tensor.columns,
-                    tensor.rowStride};
-}
-
-std::span<uint8_t> Executor::pool(uint32_t index) const {
-  const DeviceBuffer &buffer = state_->pools[index];
-  return {buffer.data(), buffer.bytes()};
+  State::Output &output = state_->outputs[index];
+  uint64_t rows = rowsOf(tensor.extent, state_->tokens, state_->samples);
+  const DeviceBuffer &host = state_->device.sharesHostMemory() ? output.device : output.host;
+  if (!state_->device.sharesHostMemory() && !output.fetched) {
+    QUIRE_RETURN_IF_ERROR(
+        state_->device.copy(host.data(), output.device.data(), tensorBytes(tensor, rows)));
+    QUIRE_RETURN_IF_ERROR(state_->device.synchronize());
+    output.fetched = true;
+  }
+  return TensorView{host.data(), tensor.element, rows, tensor.columns, tensor.rowStride};
 }
 
 std::span<const WorkItem> Executor::workList(uint32_t index) const {
-  return {reinterpret_cast<const WorkItem *>(state_->workLists[index].data()),
+  const uint8_t *items = state_->region.host(state_->slots.workList(index));
+  return {reinterpret_cast<const WorkItem *>(items),
           static_cast<size_t>(state_->workCounts[index])};
 }
 
+uint64_t Executor::replayedSteps() const { return state_->replayed; }
 const Plan &Executor::plan() const { return state_->plan; }
 const ExecutorOptions &Executor::limits() const { return state_->limits; }
 const ExecutorMemory &Executor::memory() const { return state_->memory; }

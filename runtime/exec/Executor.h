@@ -1,6 +1,11 @@
-// Interprets the step program of a plan on a device. All memory is allocated at creation: the arena
-// at the plan's exact size, cache pools, work lists, batch arrays and user tensors. `run` allocates
-// nothing. It knows rows, pages and work items, but no model.
+// Runs the step program of a plan on a device. All memory is allocated at creation: the arena at the
+// plan's exact size, cache pools, user tensors, and one region for what the host hands to a step
+// (batch arrays, work lists, inputs), which reaches a GPU with one copy. `run` allocates nothing but
+// for recording: on a device that records launches, steps of one token a sequence whose shape comes
+// again are recorded once and replayed. It knows rows, pages and work items, but no model.
+//
+// Cache pages are memory of the device. Whoever manages them (scheduler, prefix cache, swap store)
+// moves them with copyPage, swapOut and swapIn; the order with steps is stated at each.
 #pragma once
 
 #include "runtime/device/Device.h"
@@ -19,6 +24,7 @@ struct ExecutorOptions {
   uint32_t maxTokens = 0;    ///< token rows of one step; 0 or more than the plan's: the plan's
   uint32_t maxSequences = 0; ///< likewise
   uint32_t maxSamples = 0;   ///< likewise
+  bool record = true;        ///< record and replay steps where the device can
 };
 
 /// Exact bytes that the executor allocated on its device.
@@ -28,7 +34,8 @@ struct ExecutorMemory {
   uint64_t workLists = 0;
   uint64_t batch = 0;
   uint64_t tensors = 0;
-  uint64_t total() const { return arena + pools + workLists + batch + tensors; }
+  uint64_t staging = 0; ///< pinned memory of the host, for a device with memory of its own
+  uint64_t total() const { return arena + pools + workLists + batch + tensors; } ///< on the device
 };
 
 /// One launch of a traced step.
@@ -47,7 +54,7 @@ struct StepTrace {
   uint32_t dropped = 0;
 };
 
-/// A user tensor of the last step, in the executor's memory until the next run.
+/// A user tensor of the last step, in the host's memory and the executor's until the next run.
 struct TensorView {
   const void *data = nullptr;
   plan::ElementType element = plan::ElementType::F32;
@@ -73,14 +80,39 @@ public:
   /// (InvalidArgument, OutOfRange); then caches and outputs are as they were.
   Status run(const StepBatch &batch, StepTrace *trace = nullptr);
 
-  /// An output tensor of the last successful step. NotFound names the outputs there are.
+  /// An output tensor of the last successful step. NotFound names the outputs there are. From a GPU
+  /// it is copied at the first call after a step.
   Result<TensorView> output(std::string_view name) const;
 
-  /// Rows [pages][bytesPerPage] of a pool; for copies of pages by whoever manages them.
+  // Pages. `group` chooses the pools that share page ids (plan::PoolRecord::group); a page's bytes
+  // are those of its pools one behind the other, pageBytes(group) in all.
+
+  /// Bytes of one page over all pools of a group.
+  uint64_t pageBytes(uint32_t group) const;
+  /// Copies page `source` over page `target`; later steps and copies see it (copy-on-write).
+  Status copyPage(uint32_t group, int32_t target, int32_t source);
+  /// Sets all bytes of a page.
+  Status fillPage(uint32_t group, int32_t page, uint8_t value);
+  /// Reads or writes a whole page and waits for it.
+  Status readPage(uint32_t group, int32_t page, std::span<uint8_t> bytes) const;
+  Status writePage(uint32_t group, int32_t page, std::span<const uint8_t> bytes);
+
+  /// Starts copying a page to or from `bytes` beside the steps, after everything submitted so far;
+  /// to be fast `bytes` should be staging memory (Device::allocate). Until finishSwaps or swapsDone
+  /// says so, neither `bytes` nor the page may change; steps submitted after swapIn see its page.
+  Status swapOut(uint32_t group, int32_t page, std::span<uint8_t> bytes);
+  Status swapIn(uint32_t group, int32_t page, std::span<const uint8_t> bytes);
+  Status finishSwaps();       ///< waits for all of them
+  Result<bool> swapsDone();   ///< never waits
+
+  /// Rows [pages][bytesPerPage] of a pool, where the device shares the host's memory; else empty.
   std::span<uint8_t> pool(uint32_t index) const;
 
   /// Items of work list `index` as the last step built them. For tests and traces.
   std::span<const plan::WorkItem> workList(uint32_t index) const;
+
+  /// Steps that were replayed from a recording, so far.
+  uint64_t replayedSteps() const;
 
   const Plan &plan() const;
   const ExecutorOptions &limits() const; ///< options after the plan's limits were applied

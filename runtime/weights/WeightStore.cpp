@@ -1,10 +1,9 @@
-// Implements WeightStore.h: cuts every source into pieces of about a megabyte, and a few threads read
-// and prepack them. Reading goes through one small buffer a thread rather than a mapping of the file:
-// the resident size stays flat, and a file that shrinks meanwhile is an error instead of a signal.
+// Implements WeightStore.h: a few threads read and prepack pieces of weights, into their final place
+// in the host's memory, or chunk by chunk into a pinned buffer from which a device copies.
 #include "runtime/weights/WeightStore.h"
 
-#include "runtime/weights/ModelFiles.h"
-#include "runtime/weights/Prepack.h"
+#include "runtime/weights/WeightChunks.h"
+#include "runtime/weights/WeightPieces.h"
 
 #include <algorithm>
 #include <atomic>
@@ -18,54 +17,86 @@ using namespace plan;
 
 namespace {
 
-constexpr uint64_t kPieceBytes = 1u << 20;
-
-/// A rectangle of one source and where it goes.
-struct Piece {
-  uint32_t weight;
-  uint32_t source;
-  PrepackPiece target; ///< in the weight
-  uint64_t sourceRow;  ///< of the target's first row, within the source
+/// A piece and where its weight begins in memory, or would begin if all of it were there.
+struct Task {
+  WeightPiece piece;
+  uint8_t *base;
 };
-
-/// Cuts a source into pieces of at most about kPieceBytes, row pieces at whole panels.
-void cutSource(const WeightRecord &weight, uint32_t weightIndex, uint32_t sourceIndex,
-               const SourceRecord &source, uint64_t firstRow, std::vector<Piece> &pieces) {
-  uint64_t elements = std::max<uint64_t>(1, kPieceBytes / elementBytes(source.element));
-  uint64_t rowStep = 0, columnStep = 0;
-  if (source.kind == SourceKind::TransposedTensor) {
-    // Stored rows are target columns: full length, or one at a time in parts.
-    rowStep = std::min(source.rows, elements);
-    columnStep = std::clamp<uint64_t>(elements / source.rows, 1, source.columns);
-  } else {
-    columnStep = source.kind == SourceKind::RotaryTable ? source.columns
-                                                        : std::min(source.columns, elements);
-    rowStep = std::clamp<uint64_t>(elements / source.columns, 1, source.rows);
-    if (weight.layout == WeightLayout::Panel && rowStep > weight.panel)
-      rowStep = rowStep / weight.panel * weight.panel;
-  }
-  for (uint64_t row = 0; row < source.rows; row += rowStep)
-    for (uint64_t column = 0; column < source.columns; column += columnStep)
-      pieces.push_back({weightIndex,
-                        sourceIndex,
-                        {firstRow + row, std::min(rowStep, source.rows - row), column,
-                         std::min(columnStep, source.columns - column)},
-                        row});
-}
 
 class Loader {
 public:
-  Loader(const Plan &plan, const WeightOptions &options, uint8_t *memory,
-         const std::vector<uint64_t> &offsets)
-      : plan_(plan), options_(options), memory_(memory), offsets_(offsets) {}
+  Loader(const Plan &plan, const WeightOptions &options) : plan_(plan), options_(options) {
+    for (const WeightRecord &weight : plan.weights())
+      total_ += weight.rows * weight.columns * elementBytes(weight.element);
+  }
 
-  Status run() {
-    QUIRE_RETURN_IF_ERROR(openFiles());
-    cut();
-    for (const Piece &piece : pieces_)
-      total_ += pieceBytes(piece);
+  Status open() {
+    QUIRE_ASSIGN_OR_RETURN(files_, WeightFiles::open(plan_, options_.modelDirectory));
     report(0);
-    uint64_t helpers = std::min<uint64_t>(std::max(1u, options_.threads), pieces_.size());
+    return Status::ok();
+  }
+
+  /// Everything into zeroed memory of the host.
+  Status toHost(uint8_t *memory, const std::vector<uint64_t> &offsets) {
+    for (uint32_t w = 0; w < plan_.weights().size(); ++w)
+      add(w, 0, plan_.weights()[w].rows, memory + offsets[w]);
+    return run();
+  }
+
+  /// Everything to a device: one buffer is filled while the other is copied.
+  Status toDevice(Device &device, uint8_t *memory, const std::vector<uint64_t> &offsets) {
+    std::vector<WeightChunk> chunks = cutChunks(plan_, offsets, options_.chunkBytes);
+    uint64_t largest = 0;
+    for (const WeightChunk &chunk : chunks)
+      largest = std::max(largest, chunk.bytes);
+    DeviceBuffer buffers[2];
+    for (DeviceBuffer &buffer : buffers) {
+      QUIRE_ASSIGN_OR_RETURN(buffer,
+                             device.allocate(largest, "loading weights", MemoryKind::Staging));
+    }
+    Status status;
+    for (size_t i = 0; i < chunks.size() && status.isOk(); ++i) {
+      uint8_t *buffer = buffers[i % 2].data();
+      status = fill(chunks[i], buffer);
+      // The copy of the chunk before is done before its buffer is filled again.
+      if (Status done = device.synchronize(Queue::Transfer); status.isOk())
+        status = std::move(done);
+      if (status.isOk())
+        status = device.copy(memory + chunks[i].begin, buffer, chunks[i].bytes, Queue::Transfer);
+    }
+    Status done = device.synchronize(Queue::Transfer);
+    return status.isOk() ? std::move(done) : std::move(status);
+  }
+
+private:
+  Status fill(const WeightChunk &chunk, uint8_t *buffer) {
+    for (size_t i = 0; i < chunk.parts.size(); ++i) {
+      const WeightPart &part = chunk.parts[i];
+      const WeightRecord &weight = plan_.weights()[part.weight];
+      uint64_t rowBytes = weight.columns * elementBytes(weight.element);
+      uint64_t end = i + 1 < chunk.parts.size() ? chunk.parts[i + 1].offset : chunk.bytes;
+      uint64_t written = std::min(part.endRow, weight.rows) - std::min(part.firstRow, weight.rows);
+      if (weight.layout == WeightLayout::Panel) // the last panel mixes rows and padding
+        written = written / weight.panel * weight.panel;
+      uint64_t padding = part.offset + written * rowBytes;
+      std::memset(buffer + padding, 0, end - padding);
+      add(part.weight, part.firstRow, std::min(part.endRow, weight.rows),
+          buffer + part.offset - part.firstRow * rowBytes);
+    }
+    return run();
+  }
+
+  void add(uint32_t weight, uint64_t firstRow, uint64_t endRow, uint8_t *base) {
+    pieces_.clear();
+    cutWeight(plan_, weight, firstRow, endRow, pieces_);
+    for (const WeightPiece &piece : pieces_)
+      tasks_.push_back({piece, base});
+  }
+
+  /// Does all tasks.
+  Status run() {
+    next_ = 0;
+    uint64_t helpers = std::min<uint64_t>(std::max(1u, options_.threads), tasks_.size());
     std::vector<std::thread> threads;
     for (uint64_t i = 1; i < helpers; ++i) {
       try {
@@ -77,62 +108,20 @@ public:
     work();
     for (std::thread &thread : threads)
       thread.join();
+    tasks_.clear();
     return std::move(status_);
-  }
-
-private:
-  Status openFiles() {
-    std::string directory = options_.modelDirectory.empty()
-                                ? std::string(plan_.string(plan_.info().modelDirectory))
-                                : options_.modelDirectory;
-    for (const FileRecord &record : plan_.files()) {
-      std::string_view name = plan_.string(record.name);
-      QUIRE_ASSIGN_OR_RETURN(std::string path, resolveModelFile(directory, name));
-      QUIRE_ASSIGN_OR_RETURN(File file, File::open(path));
-      if (file.bytes() != record.bytes)
-        return Status::error(ErrorCode::Corrupt,
-                             "'" + path + "' has " + std::to_string(file.bytes()) +
-                                 " bytes, but the plan was compiled for one of " +
-                                 std::to_string(record.bytes) + "; compile the model again");
-      QUIRE_ASSIGN_OR_RETURN(uint64_t sum, safetensorsHeaderChecksum(file));
-      if (sum != record.headerChecksum)
-        return Status::error(ErrorCode::Corrupt,
-                             "'" + path + "' has other tensors than the plan was compiled for; "
-                             "compile the model again");
-      files_.push_back(std::move(file));
-    }
-    return Status::ok();
-  }
-
-  void cut() {
-    auto weights = plan_.weights();
-    for (uint32_t w = 0; w < weights.size(); ++w) {
-      uint64_t row = 0;
-      for (uint32_t s = 0; s < weights[w].sourceCount; ++s) {
-        uint32_t index = weights[w].firstSource + s;
-        cutSource(weights[w], w, index, plan_.sources()[index], row, pieces_);
-        row += plan_.sources()[index].rows;
-      }
-    }
-  }
-
-  static uint64_t elementCount(const Piece &piece) {
-    return piece.target.rows * piece.target.columns;
-  }
-  uint64_t pieceBytes(const Piece &piece) const {
-    return elementCount(piece) * elementBytes(plan_.weights()[piece.weight].element);
   }
 
   void work() {
     std::vector<uint8_t> buffer;
     while (!failed_.load(std::memory_order_relaxed)) {
       uint64_t index = next_.fetch_add(1, std::memory_order_relaxed);
-      if (index >= pieces_.size())
+      if (index >= tasks_.size())
         return;
-      const Piece &piece = pieces_[index];
-      Status status = move(piece, buffer);
+      const auto &[piece, base] = tasks_[index];
+      Status status = files_.move(plan_, piece, base, buffer);
       if (status.isOk()) {
-        report(pieceBytes(piece));
+        report(pieceBytes(plan_, piece));
         continue;
       }
       std::lock_guard lock(mutex_);
@@ -140,40 +129,6 @@ private:
         status_ = std::move(status).withContext(
             "weight '" + std::string(plan_.string(plan_.weights()[piece.weight].name)) + "'");
     }
-  }
-
-  Status move(const Piece &piece, std::vector<uint8_t> &buffer) {
-    const WeightRecord &weight = plan_.weights()[piece.weight];
-    const SourceRecord &source = plan_.sources()[piece.source];
-    PrepackTarget target{memory_ + offsets_[piece.weight], weight.layout, weight.panel,
-                         elementBytes(weight.element), weight.columns};
-    if (source.kind == SourceKind::RotaryTable) {
-      buffer.resize(pieceBytes(piece));
-      std::vector<float> frequencies(source.columns / 2);
-      std::memcpy(frequencies.data(), plan_.data().data() + source.offset, source.bytes);
-      computeRotaryRows(source.element, frequencies.data(), frequencies.size(), source.scale,
-                        piece.sourceRow, piece.target.rows, buffer.data());
-      prepackRows(target, piece.target, buffer.data(), source.columns);
-      return Status::ok();
-    }
-    bool transposed = source.kind == SourceKind::TransposedTensor;
-    // The piece in terms of how the source is stored.
-    uint64_t storedColumns = transposed ? source.rows : source.columns;
-    uint64_t row = transposed ? piece.target.column : piece.sourceRow;
-    uint64_t column = transposed ? piece.sourceRow : piece.target.column;
-    uint64_t rows = transposed ? piece.target.columns : piece.target.rows;
-    uint64_t columns = transposed ? piece.target.rows : piece.target.columns;
-    uint64_t begin = (row * storedColumns + column) * target.elementBytes;
-    uint64_t bytes = ((rows - 1) * storedColumns + columns) * target.elementBytes;
-    const uint8_t *data = plan_.data().data() + source.offset + begin;
-    if (source.kind != SourceKind::Inline) {
-      buffer.resize(bytes);
-      QUIRE_RETURN_IF_ERROR(
-          files_[source.file].readAt(source.offset + begin, buffer.data(), bytes));
-      data = buffer.data();
-    }
-    (transposed ? prepackTransposed : prepackRows)(target, piece.target, data, storedColumns);
-    return Status::ok();
   }
 
   void report(uint64_t bytes) {
@@ -186,10 +141,9 @@ private:
 
   const Plan &plan_;
   const WeightOptions &options_;
-  uint8_t *memory_;
-  const std::vector<uint64_t> &offsets_;
-  std::vector<File> files_;
-  std::vector<Piece> pieces_;
+  WeightFiles files_;
+  std::vector<WeightPiece> pieces_;
+  std::vector<Task> tasks_;
   std::atomic<uint64_t> next_{0};
   std::atomic<bool> failed_{false};
   std::mutex mutex_;
@@ -202,13 +156,22 @@ private:
 Result<std::unique_ptr<WeightStore>> WeightStore::load(const Plan &plan,
                                                        const WeightOptions &options) {
   auto store = std::make_unique<WeightStore>();
-  uint64_t end = 0;
   for (const WeightRecord &weight : plan.weights()) {
-    store->offsets_.push_back(end);
-    end += roundUp(weight.bytes, kWeightAlignment);
+    store->offsets_.push_back(store->bytes_);
+    store->bytes_ += roundUp(weight.bytes, kWeightAlignment);
   }
-  QUIRE_ASSIGN_OR_RETURN(store->memory_, AnonymousMemory::allocate(end, "the weights"));
-  QUIRE_RETURN_IF_ERROR(Loader(plan, options, store->memory_.data(), store->offsets_).run());
+  Loader loader(plan, options);
+  QUIRE_RETURN_IF_ERROR(loader.open());
+  if (options.device && !options.device->sharesHostMemory()) {
+    QUIRE_ASSIGN_OR_RETURN(store->deviceMemory_,
+                           options.device->allocate(store->bytes_, "the weights"));
+    store->base_ = store->deviceMemory_.data();
+    QUIRE_RETURN_IF_ERROR(loader.toDevice(*options.device, store->base_, store->offsets_));
+    return store;
+  }
+  QUIRE_ASSIGN_OR_RETURN(store->memory_, AnonymousMemory::allocate(store->bytes_, "the weights"));
+  store->base_ = store->memory_.data();
+  QUIRE_RETURN_IF_ERROR(loader.toHost(store->base_, store->offsets_));
   return store;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/plan/Names.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <unistd.h>
@@ -43,14 +44,17 @@ public:
     return properties;
   }
 
-  Result<DeviceBuffer> allocate(uint64_t bytes, std::string_view purpose) override {
+  bool sharesHostMemory() const override { return true; }
+
+  Result<DeviceBuffer> allocate(uint64_t bytes, std::string_view purpose,
+                                MemoryKind kind) override {
     QUIRE_ASSIGN_OR_RETURN(AnonymousMemory memory, AnonymousMemory::allocate(bytes, purpose));
     if (bytes == 0)
       return DeviceBuffer();
     void *data = memory.data();
     std::lock_guard lock(mutex_);
     memory_.emplace(data, std::move(memory));
-    return DeviceBuffer(this, data, bytes);
+    return DeviceBuffer(this, data, bytes, kind);
   }
 
   Result<std::unique_ptr<DeviceImage>> loadImage(const Plan &plan) override {
@@ -80,7 +84,19 @@ public:
     return Status::ok();
   }
 
-  Status synchronize() override { return Status::ok(); }
+  Status copy(void *target, const void *source, uint64_t bytes, Queue) override {
+    if (bytes)
+      std::memmove(target, source, bytes);
+    return Status::ok();
+  }
+  Status fill(void *target, uint8_t value, uint64_t bytes, Queue) override {
+    if (bytes)
+      std::memset(target, value, bytes);
+    return Status::ok();
+  }
+  Status order(Queue, Queue) override { return Status::ok(); }
+  Status synchronize(Queue) override { return Status::ok(); }
+  Result<bool> isIdle(Queue) override { return true; }
 
 private:
   plan::ImageTarget bestTarget() const {
@@ -88,7 +104,7 @@ private:
                                                     : plan::ImageTarget::X86_64_V3);
   }
 
-  void release(void *data, uint64_t) override {
+  void release(void *data, uint64_t, MemoryKind) override {
     std::lock_guard lock(mutex_);
     memory_.erase(data);
   }

@@ -147,7 +147,6 @@ private:
     add("gather", 3, 0);
     add("scale", 3, 3);
     add("store", 2, 3);
-    writer_.addImage(ImageTarget::X86_64_V3, testCode(), testEntries());
   }
 
   uint32_t emit(Opcode opcode, uint32_t dst, uint32_t a, uint32_t b, int64_t imm = 0,
@@ -227,6 +226,12 @@ private:
 
 } // namespace
 
-PlanWriter samplePlan(bool files) { return SampleBuilder(files).build(); }
+PlanWriter samplePlanWithoutCode() { return SampleBuilder(false).build(); }
+
+PlanWriter samplePlan(bool files) {
+  PlanWriter writer = SampleBuilder(files).build();
+  writer.addImage(ImageTarget::X86_64_V3, testCode(), testEntries());
+  return writer;
+}
 
 } // namespace quire::test

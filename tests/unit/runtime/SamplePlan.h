@@ -23,4 +23,11 @@ struct Sample {
 /// `files` adds weights from a file named "model.safetensors" (for tests that never load them).
 PlanWriter samplePlan(bool files);
 
+/// The same without code; the caller adds images.
+PlanWriter samplePlanWithoutCode();
+
+/// Names of the kernels, in order.
+inline constexpr std::array<const char *, static_cast<size_t>(TestKernel::Count)> kTestKernelNames{
+    "append", "sum", "partial", "combine", "gather", "scale", "store"};
+
 } // namespace quire::test

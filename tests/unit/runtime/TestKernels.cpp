@@ -49,7 +49,7 @@ TEST_KERNEL void partial(void *const *buffers, const int64_t *scalars, int64_t i
 TEST_KERNEL void combine(void *const *buffers, const int64_t *, int64_t item) {
   const WorkItem &work = static_cast<const WorkItem *>(buffers[0])[item];
   auto *partials = static_cast<const int32_t *>(buffers[1]);
-  if (work.split != 0)
+  if (work.split != 0 || work.rowCount == 0)
     return;
   int32_t total = 0;
   for (int32_t split = 0; split < work.splitCount; ++split)

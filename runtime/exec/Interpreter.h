@@ -1,0 +1,70 @@
+// Walks the step program of a plan with a handful of registers and submits its launches. Operands
+// with fixed addresses are resolved once, those in the step's region anew for each step. Internal to
+// runtime/exec.
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/exec/StepRegion.h"
+#include "runtime/exec/StepShape.h"
+#include "runtime/plan/Plan.h"
+
+#include <vector>
+
+namespace quire {
+
+/// The slots of the step's region: batch arrays by field, then work lists, then tensors.
+struct StepSlots {
+  explicit StepSlots(const Plan &plan)
+      : partitions(static_cast<uint32_t>(plan.partitions().size())),
+        tensors(static_cast<uint32_t>(plan.tensors().size())) {}
+  static uint32_t field(plan::BatchField field) { return static_cast<uint32_t>(field); }
+  uint32_t workList(uint32_t index) const {
+    return static_cast<uint32_t>(plan::BatchField::Count) + index;
+  }
+  uint32_t tensor(uint32_t index) const { return workList(partitions) + index; }
+  uint32_t count() const { return tensor(tensors); }
+
+  uint32_t partitions, tensors;
+};
+
+/// Device addresses that stay.
+struct FixedAddresses {
+  uint64_t arena = 0;
+  std::vector<uint64_t> weights, pools;
+  std::vector<uint64_t> tensors; ///< of outputs; unused for inputs
+};
+
+class Interpreter {
+public:
+  Interpreter(const Plan &plan, const FixedAddresses &addresses);
+
+  /// One step. `workItems` holds the items of every work list. Allocates nothing.
+  Status run(Device &device, const DeviceImage &image, const StepRegion &region,
+             const StepShape &shape, std::span<const int64_t> workItems, StepTrace *trace);
+
+private:
+  /// An operand with its address, or for the arena with the linear form of its address.
+  struct Operand {
+    plan::OperandKind kind;
+    uint32_t index;         ///< of its register or of its slot in the region
+    bool inRegion;
+    plan::ByteSize address; ///< constant includes the base; the row terms are 0 but for the arena
+  };
+  struct Step {
+    Device &device;
+    const DeviceImage &image;
+    const StepRegion &region;
+    uint64_t paddedTokens, paddedSamples;
+    StepTrace *trace;
+  };
+
+  void setRegisters(const StepShape &shape, const Step &step);
+  Status launch(const Step &step, uint32_t position, const plan::InstructionRecord &instruction);
+
+  const Plan &plan_;
+  std::vector<Operand> operands_;
+  std::vector<int64_t> registers_;
+};
+
+} // namespace quire

@@ -1,0 +1,204 @@
+// Protects the executor on a device with memory of its own: random ragged steps equal the oracle,
+// with one copy to the device a step, recorded or not; pages are copied, swapped and kept apart from
+// other pages; a failed step leaves an executor that says so.
+#include "FakeMachine.h"
+#include "SampleWorld.h"
+#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/exec/StepShape.h"
+
+#include <array>
+
+using namespace quire;
+using namespace quire::plan;
+using namespace quire::test;
+
+namespace {
+
+struct Machine {
+  Machine(Plan samplePlan, Result<std::unique_ptr<Device>> opened, bool record = true)
+      : plan(std::move(samplePlan)) {
+    EXPECT_TRUE(opened.isOk()) << opened.status().message();
+    device = opened.takeValue();
+    WeightOptions weightOptions;
+    weightOptions.device = device.get();
+    auto loaded = WeightStore::load(plan, weightOptions);
+    EXPECT_TRUE(loaded.isOk()) << loaded.status().message();
+    weights = loaded.takeValue();
+    ExecutorOptions options{kPages, 0, 0, 0};
+    options.record = record;
+    auto created = Executor::create(plan, *device, *weights, options);
+    EXPECT_TRUE(created.isOk()) << created.status().message();
+    executor = created.takeValue();
+  }
+  Plan plan;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<WeightStore> weights;
+  std::unique_ptr<Executor> executor;
+};
+
+using CudaExecutor = CudaTest;
+
+TEST_F(CudaExecutor, RandomRaggedStepsEqualTheOracleWithOneCopyEach) {
+  Random random;
+  for (bool record : {true, false}) {
+    Machine machine(cudaSamplePlan(), open(), record);
+    for (uint32_t page = 0; page < kPages; ++page) // whatever is not written must not be read
+      ASSERT_TRUE(machine.executor->fillPage(0, int32_t(page), 0x7e).isOk());
+    World world(random);
+    for (int i = 0; i < 300; ++i) {
+      bool decode = i % 60 > 10; // phases of decoding, so that shapes return
+      Step step = world.step(decode);
+      int copies = fake().copiesToDevice;
+      Status status = machine.executor->run(step.batch());
+      ASSERT_TRUE(status.isOk()) << status.message();
+      ASSERT_EQ(fake().copiesToDevice, copies + 1);
+      world.check(*machine.executor, step);
+      if (HasFatalFailure())
+        return;
+    }
+    EXPECT_EQ(machine.executor->replayedSteps() > 20, record);
+    EXPECT_EQ(fake().graphLaunches > 20, record);
+    fake().graphLaunches = 0;
+  }
+}
+
+TEST_F(CudaExecutor, OutputsAreFetchedOnceAndOnlyOnDemand) {
+  Random random;
+  Machine machine(cudaSamplePlan(), open());
+  World world(random);
+  Step step = world.step();
+  int copies = fake().copiesFromDevice;
+  ASSERT_TRUE(machine.executor->run(step.batch()).isOk());
+  EXPECT_EQ(fake().copiesFromDevice, copies);
+  ASSERT_TRUE(machine.executor->output("sums").isOk());
+  ASSERT_TRUE(machine.executor->output("sums").isOk());
+  EXPECT_EQ(fake().copiesFromDevice, copies + 1);
+}
+
+TEST_F(CudaExecutor, MemoryIsExactAndHostPoolsAreEmpty) {
+  Machine machine(cudaSamplePlan(), open());
+  const ExecutorMemory &memory = machine.executor->memory();
+  EXPECT_EQ(memory.pools, kPages * machine.plan.info().pageBytes);
+  EXPECT_EQ(memory.workLists, machine.plan.info().workListBytes);
+  EXPECT_GT(memory.staging, 0u);
+  EXPECT_TRUE(machine.executor->pool(0).empty());
+  // Pools and the region are rounded up to whole lines of 256 bytes, nothing else is.
+  uint64_t exact = memory.total() + machine.weights->bytes();
+  EXPECT_GE(fake().deviceBytes, exact);
+  EXPECT_LE(fake().deviceBytes, exact + 2 * 256);
+}
+
+TEST_F(CudaExecutor, TraceHasEveryLaunchAndIsNotRecorded) {
+  Random random;
+  Machine machine(cudaSamplePlan(), open());
+  World world(random);
+  std::array<LaunchTrace, 16> launches;
+  for (int i = 0; i < 5; ++i) {
+    Step step = world.step(true);
+    StepTrace trace{launches};
+    size_t before = fake().launches.size();
+    ASSERT_TRUE(machine.executor->run(step.batch(), &trace).isOk());
+    auto withItems = std::count_if(launches.begin(), launches.begin() + trace.count,
+                                   [](const LaunchTrace &launch) { return launch.items > 0; });
+    EXPECT_EQ(size_t(withItems), fake().launches.size() - before);
+  }
+  EXPECT_EQ(machine.executor->replayedSteps(), 0u);
+}
+
+TEST_F(CudaExecutor, AFailedStepSaysWhichKernelAndHasNoOutput) {
+  Random random;
+  Machine machine(cudaSamplePlan(), open(), false);
+  World world(random);
+  Step step = world.step();
+  ASSERT_TRUE(machine.executor->run(step.batch()).isOk());
+  fake().brokenKernel = "scale";
+  Step next = world.step();
+  Status status = machine.executor->run(next.batch());
+  ASSERT_FALSE(status.isOk());
+  EXPECT_NE(status.message().find("kernels on Fake GPU 0"), std::string::npos) << status.message();
+  EXPECT_FALSE(machine.executor->output("sums").isOk());
+}
+
+TEST_F(CudaExecutor, AFailedRecordingFailsTheStepAndEndsTheRecording) {
+  Random random;
+  for (const char *call : {"cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"}) {
+    Machine machine(cudaSamplePlan(), open());
+    World world(random);
+    fake().failures[call] = {900, 0};
+    bool failed = false;
+    for (int i = 0; i < 60 && !failed; ++i) {
+      Step step = world.step(true);
+      failed = !machine.executor->run(step.batch()).isOk();
+    }
+    EXPECT_TRUE(failed) << call;
+  }
+}
+
+/// Page operations are the same on a device with memory of its own and on the CPU.
+void checkPages(Machine &machine) {
+  Executor &executor = *machine.executor;
+  uint64_t bytes = executor.pageBytes(0);
+  ASSERT_EQ(bytes, Sample::pageSize * sizeof(int32_t));
+  ASSERT_EQ(executor.pageBytes(1), 32u);
+  auto staging = machine.device->allocate(2 * bytes, "test", MemoryKind::Staging);
+  ASSERT_TRUE(staging.isOk());
+  std::span<uint8_t> host(staging->data(), 2 * bytes);
+  std::vector<uint8_t> content(bytes), read(bytes);
+  std::iota(content.begin(), content.end(), uint8_t(3));
+  ASSERT_TRUE(executor.writePage(0, 5, content).isOk());
+  ASSERT_TRUE(executor.copyPage(0, 199, 5).isOk());
+  ASSERT_TRUE(executor.copyPage(0, 2, 199).isOk());
+  ASSERT_TRUE(executor.fillPage(0, 5, 9).isOk());
+  ASSERT_TRUE(executor.readPage(0, 2, read).isOk());
+  EXPECT_EQ(read, content);
+  ASSERT_TRUE(executor.readPage(0, 5, read).isOk());
+  EXPECT_EQ(read, std::vector<uint8_t>(bytes, 9));
+  ASSERT_TRUE(executor.readPage(0, 4, read).isOk()); // a neighbour
+  EXPECT_EQ(read, std::vector<uint8_t>(bytes, 0));
+
+  // Out and in again elsewhere, while pages are still being written in the compute queue.
+  ASSERT_TRUE(executor.fillPage(0, 2, 11).isOk());
+  ASSERT_TRUE(executor.swapOut(0, 2, host.first(bytes)).isOk());
+  ASSERT_TRUE(executor.swapOut(0, 199, host.subspan(bytes)).isOk());
+  ASSERT_TRUE(executor.finishSwaps().isOk());
+  EXPECT_TRUE(*executor.swapsDone());
+  EXPECT_EQ(std::vector<uint8_t>(host.begin(), host.begin() + int64_t(bytes)),
+            std::vector<uint8_t>(bytes, 11));
+  ASSERT_TRUE(executor.swapIn(0, 7, host.subspan(bytes)).isOk());
+  ASSERT_TRUE(executor.readPage(0, 7, read).isOk());
+  EXPECT_EQ(read, content);
+  ASSERT_TRUE(executor.finishSwaps().isOk());
+
+  EXPECT_EQ(executor.copyPage(0, 200, 5).code(), ErrorCode::OutOfRange);
+  EXPECT_EQ(executor.copyPage(0, 5, -1).code(), ErrorCode::OutOfRange);
+  EXPECT_EQ(executor.copyPage(2, 5, 6).code(), ErrorCode::NotFound);
+  EXPECT_EQ(executor.readPage(0, 5, std::span(read).first(3)).code(), ErrorCode::InvalidArgument);
+  EXPECT_EQ(executor.swapOut(0, 5, host).code(), ErrorCode::InvalidArgument);
+}
+
+TEST_F(CudaExecutor, PagesAreCopiedAndSwapped) {
+  Machine machine(cudaSamplePlan(), open());
+  checkPages(machine);
+}
+
+TEST(CpuExecutor, PagesAreCopiedAndSwapped) {
+  auto plan = Plan::fromBytes(samplePlan(false).bytes());
+  Machine machine(plan.takeValue(), createCpuDevice());
+  checkPages(machine);
+}
+
+TEST(RoundCount, KeepsSmallCountsAndGrowsByAtMostAnEighth) {
+  for (uint64_t count = 0; count <= 100000; count += count < 3000 ? 1 : 97) {
+    uint64_t rounded = roundCount(count, 1u << 30);
+    ASSERT_GE(rounded, count);
+    ASSERT_EQ(roundCount(rounded, 1u << 30), rounded);
+    if (count <= 8) {
+      ASSERT_EQ(rounded, count);
+    }
+    ASSERT_LE((rounded - count) * 8, count);
+    ASSERT_EQ(roundCount(count, count), count);
+  }
+}
+
+} // namespace
