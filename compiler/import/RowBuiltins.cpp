@@ -47,9 +47,19 @@ Result<Value> runLinear(const Builtin &, Call &call) {
                                bias ? bias->value : mlir::Value());
 }
 
+Status checkColumnsKnown(const Value &x) {
+  if (mlir::ShapedType::isDynamic(lastSize(*x.as<Tensor>())))
+    return invalid("x is " + x.describe() + "; its columns must be known");
+  return Status::ok();
+}
+
 Result<Tensor> normInput(Call &call) {
-  const auto *x = call.arguments[0].as<Tensor>();
-  return rowsArgument(call.arguments[0], "x", x && x->type().getRank() == 3 ? 3 : 2);
+  const Value &argument = call.arguments[0];
+  const auto *x = argument.as<Tensor>();
+  QUIRE_ASSIGN_OR_RETURN(Tensor rows,
+                         rowsArgument(argument, "x", x && x->type().getRank() == 3 ? 3 : 2));
+  QUIRE_RETURN_IF_ERROR(checkColumnsKnown(argument));
+  return rows;
 }
 
 Result<double> epsilonArgument(const Value &value) {
@@ -129,9 +139,8 @@ Result<Value> runSplitHeads(const Builtin &, Call &call) {
 
 Result<Value> runMergeHeads(const Builtin &, Call &call) {
   QUIRE_ASSIGN_OR_RETURN(Tensor x, rowsArgument(call.arguments[0], "x", 3));
+  QUIRE_RETURN_IF_ERROR(checkColumnsKnown(call.arguments[0]));
   llvm::ArrayRef<int64_t> shape = x.type().getShape();
-  if (mlir::ShapedType::isDynamic(shape[2]))
-    return invalid("x is " + call.arguments[0].describe() + "; its columns must be known");
   return make<graph::ReshapeOp>(call, x.rows, call.graph.rowType(shape[1] * shape[2]), x.value);
 }
 

@@ -89,6 +89,8 @@ TEST(Template, IllFormedGraphsAreRefusedWithTheRule) {
   expect({"t = take_rows(rows)", "y = take_rows(t)"}, "used before take_rows");
   expect({"y = embed(rows, table)"}, "must be a tensor [rows] of i32");
   expect({"y = merge_heads(s)"}, "its columns must be known");
+  expect({"y = rms_norm(s, bias, 1e-6)"}, "its columns must be known");
+  expect({"y = layer_norm(softmax(s), bias, null, 1e-6)"}, "its columns must be known");
   expect({"y = scores(q, cache, 'latent')"}, "the cache has no component 'latent'");
   expect({"d = cache_append('c', null, k = q)"}, "is appended to twice");
   expect({"d = cache_append('d', 0, k = q)"}, "window is 0; it must be an integer from 1");
