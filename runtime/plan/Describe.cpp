@@ -43,7 +43,7 @@ class Describer {
 public:
   explicit Describer(const Plan &plan) : plan_(plan) {}
 
-  void summary() {
+  void summary(const std::string &resident) {
     const InfoRecord &info = plan_.info();
     line("Plan for " + name(info.modelName));
     line("  written by        " + name(info.compiler) + ", format version " +
@@ -71,6 +71,8 @@ public:
          ", rows padded to " + std::to_string(info.rowPadding));
     line("  work lists        " + byteText(info.workListBytes));
     line("  one cache page    " + byteText(info.pageBytes) + " over all pools");
+    if (!resident.empty())
+      line("  program           " + resident);
   }
 
   void program() {
@@ -297,7 +299,7 @@ std::string describeSize(const ByteSize &size) {
 std::string describe(const Plan &plan, const DescribeOptions &options) {
   Describer describer(plan);
   if (options.summary)
-    describer.summary();
+    describer.summary(options.resident);
   if (options.program)
     describer.program();
   if (options.kernels)

@@ -17,6 +17,7 @@ struct DescribeOptions {
   bool memory = true;    ///< weights, pools, tensors, work lists
   bool images = true;    ///< native code per target
   bool texts = false;    ///< names of the embedded texts; their content with describeText
+  std::string resident;  ///< for the summary: what the program itself needs; empty: not said
 };
 
 std::string describe(const Plan &plan, const DescribeOptions &options = {});

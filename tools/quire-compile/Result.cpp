@@ -1,6 +1,8 @@
 // Implements Result.h.
 #include "tools/quire-compile/Result.h"
 
+#include "tools/common/AskProgramMemory.h"
+
 #include "runtime/plan/Describe.h"
 #include "runtime/plan/Names.h"
 #include "runtime/plan/Plan.h"
@@ -9,6 +11,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 
 namespace quire {
 namespace {
@@ -48,7 +51,17 @@ struct Memory {
   uint64_t weights, arena, tensors = 0, workLists, page, token;
 };
 
-std::string asText(const Plan &plan) {
+/// What `quire` beside this program needs for itself.
+Result<uint64_t> programMemory(const std::string &plan) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path quire = fs::read_symlink("/proc/self/exe", error).parent_path() / "quire";
+  if (error || !fs::exists(quire, error))
+    return Status::error(ErrorCode::NotFound, "there is no quire beside quire-compile");
+  return askProgramMemory(quire.string(), plan);
+}
+
+std::string asText(const Plan &plan, const Result<uint64_t> &program) {
   const plan::InfoRecord &info = plan.info();
   Memory memory(plan);
   std::string text = format("plan      %s: %zu kernels, %zu instructions, %zu bytes\n",
@@ -66,6 +79,10 @@ std::string asText(const Plan &plan) {
                  info.rowPadding);
   text += format("in/out    %-24s %s\n", "", amount(memory.tensors).c_str());
   text += format("lists     %-24s %s\n", "", amount(memory.workLists).c_str());
+  if (program.isOk())
+    text += format("program   %-24s %s\n", "quire itself, measured", amount(*program).c_str());
+  else
+    text += "program   not measured: " + program.status().message() + "\n";
   if (info.pageSize) {
     text += format("cache     %-24s %s\n", "for each token", amount(memory.token).c_str());
     text += format("          %-24s %s\n", format("for a page of %u tokens", info.pageSize).c_str(),
@@ -74,8 +91,8 @@ std::string asText(const Plan &plan) {
   return text;
 }
 
-std::string asJson(const Plan &plan, const CommandLine &line,
-                   const compiler::CompileReport &report) {
+std::string asJson(const Plan &plan, const CommandLine &line, const compiler::CompileReport &report,
+                   const Result<uint64_t> &program) {
   Memory memory(plan);
   nlohmann::json stages = nlohmann::json::array();
   for (const auto &[name, seconds] : report.stages)
@@ -99,6 +116,7 @@ std::string asJson(const Plan &plan, const CommandLine &line,
         {"arena_bytes", memory.arena},
         {"tensor_bytes", memory.tensors},
         {"work_list_bytes", memory.workLists},
+        {"program_bytes", program.isOk() ? nlohmann::json(*program) : nlohmann::json()},
         {"cache_bytes_per_token", memory.token},
         {"cache_bytes_per_page", memory.page}}},
       {"description", describeJson(plan)}};
@@ -110,10 +128,11 @@ std::string asJson(const Plan &plan, const CommandLine &line,
 Result<std::string> describeResult(const CommandLine &line,
                                    const compiler::CompileReport &report) {
   QUIRE_ASSIGN_OR_RETURN(Plan plan, Plan::open(line.compile.output));
+  Result<uint64_t> program = programMemory(line.compile.output);
   if (line.json)
-    return asJson(plan, line, report);
+    return asJson(plan, line, report, program);
   std::string text = line.explain ? report.explain + "\n" : std::string();
-  return text + asText(plan);
+  return text + asText(plan, program);
 }
 
 } // namespace quire

@@ -7,8 +7,9 @@
 
 namespace quire {
 
-/// Kernels, native code and the exact memory of the plan at line.compile.output; as JSON with the
-/// whole description of the plan when asked for.
+/// Kernels, native code and the memory of the plan: exact sums, and what `quire` was measured to
+/// need beside them. The plan is the one at line.compile.output; as JSON with the whole description
+/// of the plan when asked for.
 Result<std::string> describeResult(const CommandLine &line, const compiler::CompileReport &report);
 
 } // namespace quire

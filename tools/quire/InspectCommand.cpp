@@ -1,7 +1,9 @@
 // quire inspect: prints a plan for people, or as JSON.
+#include "tools/common/AskProgramMemory.h"
 #include "tools/quire/Commands.h"
 #include "tools/quire/Console.h"
 #include "tools/quire/PlanCache.h"
+#include "tools/quire/ProgramMemory.h"
 
 #include "runtime/plan/Describe.h"
 
@@ -20,12 +22,15 @@ struct Options {
   bool program = false, kernels = false, memory = false, all = false;
   std::string text;
   bool listTexts = false;
+  bool programMemory = false;
 };
 
 int inspect(const Options &options) {
   ModelLocation location;
   if (int code = locateModel({options.plan, {}, false}, location))
     return code;
+  if (options.programMemory)
+    return printProgramMemory(location.plan);
   Result<Plan> plan = Plan::open(location.plan);
   if (!plan.isOk())
     return fail(kModel, plan.status());
@@ -39,8 +44,10 @@ int inspect(const Options &options) {
     if (!output.ends_with('\n'))
       output += '\n';
   } else if (options.json) {
-    output =
-        describeJson(*plan).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    nlohmann::json description = describeJson(*plan);
+    Result<uint64_t> program = askProgramMemory("/proc/self/exe", location.plan);
+    description["programBytes"] = program.isOk() ? nlohmann::json(*program) : nlohmann::json();
+    output = description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   } else {
     bool chosen = options.program || options.kernels || options.memory || options.listTexts;
     DescribeOptions parts;
@@ -50,6 +57,13 @@ int inspect(const Options &options) {
     parts.memory = options.memory || options.all || !chosen;
     parts.images = options.all || !chosen;
     parts.texts = options.listTexts || options.all || !chosen;
+    if (parts.summary) {
+      Result<uint64_t> program = askProgramMemory("/proc/self/exe", location.plan);
+      parts.resident = program.isOk()
+                           ? formatBytes(*program) + " (" + std::to_string(*program) +
+                                 ") with its tokenizer, engine and threads on this machine"
+                           : "not measured: " + program.status().message();
+    }
     output = describe(*plan, parts);
   }
   Status status = writeOutput(output);
@@ -68,6 +82,8 @@ void addInspectCommand(CLI::App &program, Action &action) {
   command->add_flag("--memory", options->memory, "Weights, cache pools, tensors, work lists");
   command->add_flag("--texts", options->listTexts, "Names of the embedded texts");
   command->add_flag("--all", options->all, "Everything");
+  command->add_flag("--program-memory", options->programMemory,
+                    "Measure what quire run needs itself beside weights, workspace and cache, in bytes");
   command->add_option("--ir", options->text, "Print one embedded text, such as an IR stage");
   command->add_flag("--json", options->json, "Everything but code and texts as JSON");
   command->footer(R"(Examples:
