@@ -1,13 +1,16 @@
-// bench-model PLAN [threads] [prompt] [generate]: prefill and decode of one sequence on the CPU device,
-// as ratios to the streaming bandwidth and the multiply-add peak that the same run measures. Decode is
-// measured again at growing context, so that its cost over context can be plotted.
+// bench-model PLAN [threads] [prompt] [generate] [--plot NAME]: prefill and decode of one sequence
+// on the CPU device, as ratios to the streaming bandwidth and the multiply-add peak that the same
+// run measures. Both are measured again at growing context, apart for attention and the rest;
+// --plot writes that as NAME.csv and NAME.svg.
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/exec/Executor.h"
 #include "tests/bench/common/Ceilings.h"
+#include "tests/bench/model/ContextPlot.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -90,11 +93,40 @@ double median(std::vector<double> times) {
   return times[times.size() / 2];
 }
 
+/// Which kernels walk keys: those that take a work list.
+std::vector<bool> attentionKernels(const Plan &plan) {
+  std::vector<bool> result(plan.kernels().size());
+  for (const plan::InstructionRecord &record : plan.instructions())
+    if (record.opcode == plan::Opcode::Launch)
+      for (const plan::OperandRecord &operand :
+           plan.operands().subspan(record.firstOperand, record.operandCount))
+        if (operand.kind == plan::OperandKind::WorkList)
+          result[record.index] = true;
+  return result;
+}
+
+void writeFile(const std::string &path, const std::string &content) {
+  std::ofstream file(path, std::ios::binary);
+  file << content;
+  file.close();
+  if (!file) {
+    std::fprintf(stderr, "bench-model: cannot write %s\n", path.c_str());
+    std::exit(1);
+  }
+  std::printf("wrote %s\n", path.c_str());
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: bench-model PLAN [threads=2] [prompt=512] [generate=32]\n");
+  const char *plot = nullptr;
+  if (argc > 3 && std::strcmp(argv[argc - 2], "--plot") == 0) {
+    plot = argv[argc - 1];
+    argc -= 2;
+  }
+  if (argc < 2 || argc > 5 || argv[1][0] == '-') {
+    std::fprintf(stderr,
+                 "usage: bench-model PLAN [threads=2] [prompt=512] [generate=32] [--plot NAME]\n");
     return 2;
   }
   unsigned threads = argc > 2 ? std::atoi(argv[2]) : 2;
@@ -152,13 +184,56 @@ int main(int argc, char **argv) {
   std::printf("memory: planned weights %.1f MB + executor %.1f MB; peak resident %.1f MB\n",
               weights->bytes() / 1e6, executor->memory().total() / 1e6, resident / 1e6);
 
-  std::printf("\ncontext  prompt_s  decode_ms\n");
+  // Cost over context, attention apart.
+  std::vector<bool> isAttention = attentionKernels(plan);
+  auto traced = [&](uint32_t tokens, double &attention) {
+    StepTrace trace;
+    trace.launches = launches;
+    double seconds = sequence.advance(tokens, &trace);
+    for (uint32_t i = 0; i < trace.count; ++i)
+      if (isAttention[launches[i].kernel])
+        attention += launches[i].nanoseconds * 1e-9;
+    return seconds;
+  };
+  std::vector<bench::ContextCost> costs;
+  std::printf("\ncontext  prompt_s  attention_s  rest_us/token  decode_ms  attention_ms\n");
   for (uint32_t length = 256; length + 8 <= info.maxContext && length <= 8192; length *= 2) {
-    double seconds = fill(length);
-    std::vector<double> steps;
-    for (int i = 0; i < 8; ++i)
-      steps.push_back(sequence.advance(1));
-    std::printf("%7u  %8.3f  %9.3f\n", length, seconds, median(steps) * 1e3);
+    bench::ContextCost cost{length, 0, 0, 0, 0};
+    // A long prompt is measured once, of short ones the fastest of a few counts.
+    double total = 0;
+    for (int round = 0; round < 5 && total < 2; ++round) {
+      sequence.reset();
+      double seconds = 0, attention = 0;
+      while (sequence.length() < length)
+        seconds += traced(std::min(length - sequence.length(), info.maxTokens), attention);
+      total += seconds;
+      if (round == 0 || seconds < cost.prompt) {
+        cost.prompt = seconds;
+        cost.promptAttention = attention;
+      }
+    }
+    std::vector<double> steps, attentions;
+    for (int i = 0; i < 8; ++i) {
+      attentions.push_back(0);
+      steps.push_back(traced(1, attentions.back()));
+    }
+    cost.decode = median(steps);
+    cost.decodeAttention = median(attentions);
+    std::printf("%7u  %8.3f  %11.3f  %13.1f  %9.3f  %12.3f\n", length, cost.prompt,
+                cost.promptAttention, 1e6 * (cost.prompt - cost.promptAttention) / length,
+                cost.decode * 1e3, cost.decodeAttention * 1e3);
+    costs.push_back(cost);
+  }
+  if (!costs.empty())
+    std::printf("a prompt's cost beyond attention grows linearly within %.1f %%\n",
+                100 * bench::promptDeviation(costs));
+  if (plot) {
+    writeFile(std::string(plot) + ".csv", bench::contextCsv(costs));
+    writeFile(std::string(plot) + ".svg",
+              bench::contextSvg(std::string(plan.string(info.modelName)) + " on " +
+                                    device->properties().target + ", " + std::to_string(threads) +
+                                    " threads: cost over context",
+                                costs));
   }
 
   // Where a step's time goes, by kernel.
