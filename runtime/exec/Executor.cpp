@@ -26,15 +26,57 @@ uint64_t tensorBytes(const TensorRecord &tensor, uint64_t rows) {
   return rows * tensor.rowStride * elementBytes(tensor.element);
 }
 
-} // namespace
+/// Bytes of a user tensor at the limits.
+uint64_t mostBytes(const Plan &plan, const ExecutorOptions &limits, const TensorRecord &tensor) {
+  uint32_t padding = plan.info().rowPadding;
+  return tensorBytes(tensor, rowsOf(tensor.extent, padRows(limits.maxTokens, padding),
+                                    padRows(limits.maxSamples, padding)));
+}
 
-Status Executor::State::setLimits(const ExecutorOptions &options) {
+/// Bytes of each slot of the step's region at the limits (StepSlots).
+std::vector<uint64_t> regionCapacities(const Plan &plan, const ExecutorOptions &limits) {
+  auto arrays = Batch(plan, limits).capacities();
+  std::vector<uint64_t> capacities(arrays.begin(), arrays.end());
+  for (const PartitionRecord &partition : plan.partitions())
+    capacities.push_back(uint64_t(partition.capacity) * sizeof(WorkItem));
+  for (const TensorRecord &tensor : plan.tensors())
+    capacities.push_back(tensor.isOutput ? 0 : mostBytes(plan, limits, tensor));
+  return capacities;
+}
+
+ExecutorOptions withinPlan(const Plan &plan, const ExecutorOptions &options) {
   const InfoRecord &info = plan.info();
+  ExecutorOptions limits = options;
   limits.maxTokens = limitOf(options.maxTokens, info.maxTokens);
   limits.maxSequences = limitOf(options.maxSequences, info.maxSequences);
   limits.maxSamples = limitOf(options.maxSamples, info.maxSamples);
-  limits.pageCount = options.pageCount;
-  limits.record = options.record;
+  return limits;
+}
+
+} // namespace
+
+ExecutorMemory Executor::plannedMemory(const Plan &plan, const ExecutorOptions &options) {
+  const InfoRecord &info = plan.info();
+  ExecutorOptions limits = withinPlan(plan, options);
+  ExecutorMemory memory;
+  memory.arena = evaluate(info.arena, padRows(limits.maxTokens, info.rowPadding),
+                          padRows(limits.maxSamples, info.rowPadding));
+  memory.pools = limits.pageCount * info.pageBytes;
+  memory.workLists = info.workListBytes;
+  uint64_t inputs = 0;
+  for (const TensorRecord &tensor : plan.tensors()) {
+    uint64_t bytes = mostBytes(plan, limits, tensor);
+    memory.tensors += bytes;
+    inputs += tensor.isOutput ? 0 : bytes;
+  }
+  memory.batch =
+      StepRegion::totalBytes(regionCapacities(plan, limits)) - memory.workLists - inputs;
+  return memory;
+}
+
+Status Executor::State::setLimits(const ExecutorOptions &options) {
+  const InfoRecord &info = plan.info();
+  limits = withinPlan(plan, options);
   if (plan.pools().empty())
     return Status::ok();
   uint64_t most = INT32_MAX / info.pageSize;
@@ -48,28 +90,13 @@ Status Executor::State::setLimits(const ExecutorOptions &options) {
 }
 
 Status Executor::State::allocate() {
-  const InfoRecord &info = plan.info();
-  uint64_t maxTokens = padRows(limits.maxTokens, info.rowPadding);
-  uint64_t maxSamples = padRows(limits.maxSamples, info.rowPadding);
-  memory.arena = evaluate(info.arena, maxTokens, maxSamples);
+  memory = plannedMemory(plan, limits);
   QUIRE_ASSIGN_OR_RETURN(arena, device.allocate(memory.arena, "the arena"));
   QUIRE_RETURN_IF_ERROR(allocatePools());
-
-  batch = Batch(plan, limits);
-  auto arrays = batch.capacities();
-  std::vector<uint64_t> capacities(arrays.begin(), arrays.end());
-  for (const PartitionRecord &partition : plan.partitions()) {
-    capacities.push_back(uint64_t(partition.capacity) * sizeof(WorkItem));
-    memory.workLists += capacities.back();
-  }
-  uint64_t inputs = 0;
   for (const TensorRecord &tensor : plan.tensors()) {
-    uint64_t bytes = tensorBytes(tensor, rowsOf(tensor.extent, maxTokens, maxSamples));
-    memory.tensors += bytes;
-    capacities.push_back(tensor.isOutput ? 0 : bytes);
-    inputs += capacities.back();
     Output output;
     if (tensor.isOutput) {
+      uint64_t bytes = mostBytes(plan, limits, tensor);
       QUIRE_ASSIGN_OR_RETURN(output.device, device.allocate(bytes, "the outputs"));
       if (!device.sharesHostMemory()) {
         QUIRE_ASSIGN_OR_RETURN(output.host,
@@ -79,8 +106,8 @@ Status Executor::State::allocate() {
     }
     outputs.push_back(std::move(output));
   }
-  QUIRE_ASSIGN_OR_RETURN(region, StepRegion::create(device, capacities));
-  memory.batch = region.bytes() - memory.workLists - inputs;
+  batch = Batch(plan, limits);
+  QUIRE_ASSIGN_OR_RETURN(region, StepRegion::create(device, regionCapacities(plan, limits)));
   memory.staging += region.stagingBytes();
   workCounts.assign(plan.partitions().size(), 0);
   workItems.assign(plan.partitions().size(), 0);
@@ -99,7 +126,6 @@ Status Executor::State::allocatePools() {
       return Status::error(ErrorCode::ResourceExhausted,
                            "the cache pool '" + std::string(plan.string(pool.name)) + "' of " +
                                std::to_string(limits.pageCount) + " pages is beyond 2^64 bytes");
-    memory.pools += *size;
     bytes = roundUp(*end, StepRegion::kAlignment);
   }
   QUIRE_ASSIGN_OR_RETURN(pools, device.allocate(bytes, "the cache; use fewer pages"));

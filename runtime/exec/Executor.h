@@ -76,6 +76,10 @@ public:
                                                   const ExecutorOptions &options);
   ~Executor();
 
+  /// What `create` would allocate, to the byte but for the staging memory; `options` within the plan's
+  /// limits. For whoever has to know before weights are loaded.
+  static ExecutorMemory plannedMemory(const Plan &plan, const ExecutorOptions &options);
+
   /// Runs one step. A batch that breaks a rule or a limit is refused before anything runs
   /// (InvalidArgument, OutOfRange); then caches and outputs are as they were.
   Status run(const StepBatch &batch, StepTrace *trace = nullptr);

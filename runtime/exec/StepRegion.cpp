@@ -7,9 +7,7 @@ namespace quire {
 
 Result<StepRegion> StepRegion::create(Device &device, std::span<const uint64_t> capacities) {
   StepRegion region;
-  uint64_t bytes = 0;
-  for (uint64_t capacity : capacities)
-    bytes += plan::roundUp(capacity, kAlignment);
+  uint64_t bytes = totalBytes(capacities);
   region.offsets_.assign(capacities.size(), 0);
   bool shared = device.sharesHostMemory();
   QUIRE_ASSIGN_OR_RETURN(region.host_,
@@ -21,6 +19,13 @@ Result<StepRegion> StepRegion::create(Device &device, std::span<const uint64_t> 
   region.deviceBase_ =
       reinterpret_cast<uint64_t>(shared ? region.host_.data() : region.device_.data());
   return region;
+}
+
+uint64_t StepRegion::totalBytes(std::span<const uint64_t> capacities) {
+  uint64_t bytes = 0;
+  for (uint64_t capacity : capacities)
+    bytes += plan::roundUp(capacity, kAlignment);
+  return bytes;
 }
 
 void StepRegion::clear() { end_ = 0; }

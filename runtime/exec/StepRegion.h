@@ -18,6 +18,9 @@ public:
   /// One slot for each capacity, in bytes.
   static Result<StepRegion> create(Device &device, std::span<const uint64_t> capacities);
 
+  /// Bytes of a region with these capacities.
+  static uint64_t totalBytes(std::span<const uint64_t> capacities);
+
   /// Forgets what the last step placed.
   void clear();
   /// Place for `slot`, up to its capacity, behind all slots placed before.

@@ -115,7 +115,7 @@ Check checkCompiler(const std::optional<std::string> &compiler) {
 
 Check checkLibrary(const char *name, const LibraryInfo &library) {
   return {library.found ? Mark::Good : Mark::Note, name,
-          library.found ? library.text : library.text + ": needed only for the GPU", ""};
+          library.found ? library.text : "needed only for the GPU: " + library.text, ""};
 }
 
 Check checkCache() {

@@ -1,6 +1,8 @@
 // Implementation of Machine.
 #include "tools/quire/Machine.h"
 
+#include "runtime/device/cuda/CudaDevice.h"
+#include "runtime/nvrtc/Nvrtc.h"
 #include "tools/quire/Console.h"
 
 #include <algorithm>
@@ -112,36 +114,26 @@ private:
 } // namespace
 
 LibraryInfo queryCudaDriver() {
-  Library library({"libcuda.so.1"});
-  if (!library)
-    return {false, "not found"};
-  auto *init = library.find<int(unsigned)>("cuInit");
-  auto *version = library.find<int(int *)>("cuDriverGetVersion");
-  auto *deviceCount = library.find<int(int *)>("cuDeviceGetCount");
-  auto *deviceName = library.find<int(char *, int, int)>("cuDeviceGetName");
-  if (!init || !version || !deviceCount || !deviceName)
-    return {false, "libcuda.so.1 lacks functions of the driver API"};
-  if (int error = init(0))
-    return {false, format("cuInit fails with error %d", error)};
-  int number = 0, count = 0;
-  version(&number);
-  deviceCount(&count);
-  std::string text = format("CUDA %d.%d, %d device%s", number / 1000, number % 1000 / 10, count,
-                            count == 1 ? "" : "s");
-  char name[128] = "";
-  for (int device = 0; device < count; ++device)
-    if (deviceName(name, sizeof name, device) == 0)
-      text += std::string(device == 0 ? ": " : ", ") + name;
-  return {count > 0, text};
+  Result<CudaSystem> system = queryCudaSystem();
+  if (!system.isOk())
+    return {false, system.status().message()};
+  std::string text = "CUDA " + system->version;
+  for (size_t i = 0; i < system->gpus.size(); ++i) {
+    const CudaGpu &gpu = system->gpus[i];
+    text += format("%s cuda:%zu %s, compute capability %d.%d, %u multiprocessors, %s",
+                   i == 0 ? ";" : ",", i, gpu.name.c_str(), gpu.major, gpu.minor,
+                   gpu.multiprocessors, formatBytes(gpu.memoryBytes).c_str());
+  }
+  if (system->gpus.empty())
+    text += ", no GPU";
+  return {!system->gpus.empty(), text};
 }
 
 LibraryInfo queryNvrtc() {
-  Library library({"libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"});
-  auto *version = library ? library.find<int(int *, int *)>("nvrtcVersion") : nullptr;
-  int major = 0, minor = 0;
-  if (!version || version(&major, &minor) != 0)
-    return {false, "not found"};
-  return {true, format("NVRTC %d.%d", major, minor)};
+  Result<std::shared_ptr<const Nvrtc>> nvrtc = Nvrtc::load(NvrtcSearch::fromEnvironment());
+  if (!nvrtc.isOk())
+    return {false, nvrtc.status().message()};
+  return {true, "NVRTC " + (*nvrtc)->version() + ", " + (*nvrtc)->path()};
 }
 
 LibraryInfo queryCublasLt() {
@@ -149,7 +141,8 @@ LibraryInfo queryCublasLt() {
       {"libcublasLt.so", "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"});
   auto *version = library ? library.find<size_t()>("cublasLtGetVersion") : nullptr;
   if (!version)
-    return {false, "not found"};
+    return {false, "not found; it is part of the CUDA toolkit and of the Python package "
+                   "nvidia-cublas"};
   return {true, format("cuBLASLt %zu", version())};
 }
 

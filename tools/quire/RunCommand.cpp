@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include <sys/resource.h>
@@ -178,6 +179,9 @@ int run(RunOptions options) {
       return fail(kUsage, size.status());
     cacheBytes = *size;
   }
+  Result<DeviceChoice> device = parseDevice(options.device);
+  if (!device.isOk())
+    return fail(kUsage, device.status());
   if (Result<GenerationDefaults> settings = settingsInForce(options, {}); !settings.isOk())
     return fail(kUsage, settings.status());
   Result<std::vector<Prompt>> prompts = gatherPrompts(options);
@@ -185,13 +189,23 @@ int run(RunOptions options) {
     return interrupted() ? static_cast<int>(kInterrupted) : fail(kUsage, prompts.status());
 
   ModelLocation location;
+  std::error_code error;
+  bool directory = options.model.empty() || std::filesystem::is_directory(options.model, error);
   ModelRequest modelRequest{options.model, {}, options.quiet};
-  if (options.context)
-    modelRequest.options = {"--context", std::to_string(options.context)};
+  if (directory) {
+    *device = chooseForDirectory(*device);
+    modelRequest.options = compilerOptions(*device);
+  }
+  if (options.context) {
+    modelRequest.options.push_back("--context");
+    modelRequest.options.push_back(std::to_string(options.context));
+  }
   if (int code = locateModel(modelRequest, location))
     return code;
   SessionOptions sessionOptions;
+  sessionOptions.device = *device;
   sessionOptions.threads = options.threads;
+  sessionOptions.memoryFraction = options.memoryFraction;
   sessionOptions.maxSequences = static_cast<uint32_t>(std::max<size_t>(prompts->size(), 1));
   if (options.maxSequences)
     sessionOptions.maxSequences = std::min(sessionOptions.maxSequences, options.maxSequences);
@@ -207,7 +221,7 @@ int run(RunOptions options) {
     return fail(kUsage, status);
   if (options.verbose) {
     std::string name(session->plan().string(session->plan().info().modelName));
-    std::fprintf(stderr, "model   %s\ndevice  %s, %s, %u threads\nmemory  %s\nloaded  %s\n",
+    std::fprintf(stderr, "model   %s\ndevice  %s, %s, %u units\nmemory  %s\nloaded  %s\n",
                  name.c_str(), session->device().name.c_str(), session->device().target.c_str(),
                  session->device().units, session->memoryText().c_str(),
                  formatSeconds(session->loadSeconds()).c_str());

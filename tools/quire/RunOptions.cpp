@@ -82,7 +82,11 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
       ->group(sampling);
 
   const char *machine = "Machine";
-  command.add_option("--threads", options.threads, "Threads (default: all cores)")
+  command
+      .add_option("--device", options.device,
+                  "cpu, cuda, cuda:N or auto: what the plan is for, else a GPU if there is one")
+      ->group(machine);
+  command.add_option("--threads", options.threads, "Threads of the CPU (default: all cores)")
       ->check(within(1, 4096))
       ->group(machine);
   command.add_option("--max-seqs", options.maxSequences, "Prompts computed together, at most")
@@ -94,6 +98,11 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
   command
       .add_option("--cache-memory", options.cacheMemory,
                   "Memory for the token cache, such as 512m (default: from what is free)")
+      ->group(machine);
+  command
+      .add_option("--memory-fraction", options.memoryFraction,
+                  "Share of the free memory that the cache may take (default: 0.9)")
+      ->check(within(0.01, 1.0))
       ->group(machine);
 
   const char *output = "Output";

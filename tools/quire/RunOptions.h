@@ -27,10 +27,12 @@ struct RunOptions {
   std::vector<std::string> stop;
   bool ignoreStopTokens = false;
 
+  std::string device = "auto";
   uint32_t threads = 0;
   uint32_t maxSequences = 0;
   uint32_t context = 0;
   std::string cacheMemory;
+  double memoryFraction = 0.9;
   bool json = false, stats = false, quiet = false, verbose = false;
 };
 

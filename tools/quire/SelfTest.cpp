@@ -70,6 +70,7 @@ SelfTestResult runSelfTest() {
     known = {{"First Citizen:\n", {}}};
 
   SessionOptions sessionOptions;
+  sessionOptions.device.kind = DeviceChoice::Kind::Cpu;
   sessionOptions.quiet = true;
   sessionOptions.maxSequences = static_cast<uint32_t>(known.size());
   std::unique_ptr<Session> session;

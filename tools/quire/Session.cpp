@@ -3,9 +3,8 @@
 
 #include "tools/quire/Machine.h"
 
-#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/base/CpuInfo.h"
 #include "runtime/kv/BlockTable.h"
-#include "runtime/plan/Sizes.h"
 
 #include <algorithm>
 #include <chrono>
@@ -13,29 +12,38 @@
 namespace quire::cli {
 
 /// Cache pages: as many as the sequences of a step can ever use, as far as memory allows.
-static Result<uint32_t> choosePageCount(const plan::InfoRecord &info, const ExecutorOptions &limits,
-                                        uint64_t cacheBytes, uint64_t available) {
+/// `available` bytes of the device are free, 0 for unknown; `leastPages` must fit when nobody chose
+/// the size of the cache.
+static Result<uint32_t> choosePageCount(const Plan &plan, const ExecutorOptions &limits,
+                                        const SessionOptions &options, uint64_t available,
+                                        uint64_t leastPages) {
+  const plan::InfoRecord &info = plan.info();
   uint64_t pagesPerSequence = (uint64_t(info.maxContext) + info.pageSize - 1) / info.pageSize;
   uint64_t useful =
       std::min<uint64_t>(pagesPerSequence * limits.maxSequences, INT32_MAX / info.pageSize);
   uint64_t pageBytes = std::max<uint64_t>(info.pageBytes, 1);
-  uint64_t workspace =
-      plan::evaluate(info.arena, plan::padRows(info.maxTokens, info.rowPadding),
-                     plan::padRows(limits.maxSamples, info.rowPadding)) +
-      info.workListBytes;
+  uint64_t workspace = Executor::plannedMemory(plan, limits).total();
   uint64_t fixed = info.weightBytes + workspace;
   std::string sum =
       "weights " + formatBytes(info.weightBytes) + " + workspace " + formatBytes(workspace);
-  uint64_t budget = cacheBytes;
-  if (cacheBytes == 0) {
+  uint64_t budget = options.cacheBytes;
+  if (budget == 0) {
     if (available == 0)
       return static_cast<uint32_t>(useful);
     if (fixed >= available)
       return Status::error(ErrorCode::ResourceExhausted, "not enough memory: " + sum +
                                                              " are needed, but only " +
                                                              formatBytes(available) + " are free");
-    // A tenth of what is left stays free for everything else on the machine.
-    budget = (available - fixed) / 10 * 9;
+    // What the cache leaves stays free for everything else on the machine.
+    budget = static_cast<uint64_t>(static_cast<double>(available - fixed) * options.memoryFraction);
+    if (leastPages > 1 && budget / pageBytes < leastPages)
+      return Status::error(
+          ErrorCode::ResourceExhausted,
+          "not enough memory for one sequence of " + std::to_string(info.maxContext) +
+              " tokens: " + sum + " + cache " + formatBytes(leastPages * pageBytes) + " (" +
+              std::to_string(leastPages) + " pages) are needed, but " + formatBytes(available) +
+              " are free and --memory-fraction leaves " + formatBytes(budget) +
+              " of them for the cache; compile for less --context, or choose --cache-memory");
   }
   uint64_t pages = std::min(useful, budget / pageBytes);
   if (pages == 0)
@@ -72,9 +80,8 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
     return fail(kModel, defaults.status());
   session->defaults_ = defaults.takeValue();
 
-  CpuDeviceOptions deviceOptions;
-  deviceOptions.threads = options.threads;
-  Result<std::unique_ptr<Device>> device = createCpuDevice(deviceOptions);
+  Result<std::unique_ptr<Device>> device =
+      openDevice(options.device, *session->plan_, options.threads);
   if (!device.isOk())
     return fail(kDevice, device.status());
   session->device_ = device.takeValue();
@@ -85,8 +92,14 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
       options.maxSequences ? std::min(options.maxSequences, info.maxSequences) : info.maxSequences;
   // A sequence is sampled once a step, so more rows of logits would never be used.
   limits.maxSamples = std::min(limits.maxSequences, info.maxSamples);
+  // The host gives memory as it is touched; a GPU's is taken at once, and a sequence that does not
+  // fit into it could never end.
+  bool shared = session->device_->sharesHostMemory();
+  uint64_t available = shared ? queryMemory().available : session->properties.freeBytes;
+  uint64_t leastPages =
+      shared ? 1 : (uint64_t(info.maxContext) + info.pageSize - 1) / info.pageSize;
   Result<uint32_t> pages =
-      choosePageCount(info, limits, options.cacheBytes, queryMemory().available);
+      choosePageCount(*session->plan_, limits, options, available, leastPages);
   if (!pages.isOk())
     return fail(kDevice, pages.status());
   limits.pageCount = *pages;
@@ -95,7 +108,8 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
     Progress progress("loading weights", !options.quiet);
     WeightOptions weightOptions;
     weightOptions.modelDirectory = location.directory;
-    weightOptions.threads = session->properties.units;
+    weightOptions.threads = shared ? session->properties.units : queryCpuInfo().cores;
+    weightOptions.device = session->device_.get();
     weightOptions.progress = [&](uint64_t done, uint64_t total) { progress.update(done, total); };
     Result<std::unique_ptr<WeightStore>> weights =
         WeightStore::load(*session->plan_, weightOptions);
@@ -130,7 +144,9 @@ std::string Session::memoryText() const {
   const ExecutorMemory &memory = executor_->memory();
   return "weights " + formatBytes(weights->bytes()) + " + workspace " +
          formatBytes(memory.total() - memory.pools) + " + cache " + formatBytes(memory.pools) +
-         format(" (%u pages of %u tokens)", executor_->limits().pageCount, plan_->info().pageSize);
+         format(" (%u pages of %u tokens)", executor_->limits().pageCount, plan_->info().pageSize) +
+         (memory.staging ? " on the GPU, staging " + formatBytes(memory.staging) + " on the host"
+                         : std::string());
 }
 
 } // namespace quire::cli

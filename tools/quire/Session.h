@@ -2,10 +2,10 @@
 // the arithmetic of their memory done before anything is loaded.
 #pragma once
 
+#include "tools/quire/DeviceChoice.h"
 #include "tools/quire/GenerationDefaults.h"
 #include "tools/quire/PlanCache.h"
 
-#include "runtime/device/Device.h"
 #include "runtime/engine/Engine.h"
 #include "runtime/engine/ExecutorRunner.h"
 #include "runtime/plan/Plan.h"
@@ -18,9 +18,11 @@
 namespace quire::cli {
 
 struct SessionOptions {
+  DeviceChoice device;
   uint32_t threads = 0;      ///< 0: all cores
   uint32_t maxSequences = 0; ///< sequences of one step; 0: the plan's
   uint64_t cacheBytes = 0; ///< memory for the token cache; 0: what is free, at most what is useful
+  double memoryFraction = 0.9; ///< of the memory free beside weights and workspace, for the cache
   bool quiet = false;      ///< no progress bar
 };
 
