@@ -162,7 +162,7 @@ for offset in 40 $((size / 3)) $((size / 2)) $((size - 200)); do
   poke "$plan" "$offset" "$(printf '\\%03o' $(((byte + 1) & 255)))"
   broken "byte $offset changed" 'checksum|damaged|corrupt'
 done
-cp "$scratch/token.plan" "$plan"; poke "$plan" 8 '\002'; broken 'plan of a future version' 'version 2'
+cp "$scratch/token.plan" "$plan"; poke "$plan" 8 '\377'; broken 'plan of a future version' 'version 255'
 cp "$scratch/token.plan" "$plan"; poke "$plan" 0 'ELF'; broken 'not a plan' 'not a plan|no plan|magic'
 
 # The model changed after it was compiled.

@@ -46,7 +46,7 @@ for command in run inspect tokenize doctor; do
   expect 0 'Examples:' "$command" --help
 done
 expect 0 '^quire [0-9]' --version
-expect 0 '"plan_format": 1' --version --json
+expect 0 '"plan_format": [1-9]' --version --json
 
 # Usage.
 expect 2 "no command 'bogus'" bogus
