@@ -50,6 +50,8 @@ private:
                         SmallVectorImpl<int64_t> &limits, bool &all);
   FailureOr<Value> items(tile::KernelOp kernel);
   FailureOr<Value> argument(tile::CallOp call, tile::KernelOp kernel, unsigned number);
+  /// Makes the workspaces that kernels of one call share: a buffer for each number bound.
+  LogicalResult makeWorkspaces(tile::CallOp call, ArrayRef<tile::KernelOp> kernels);
   FailureOr<Value> operandBuffer(tile::CallOp call, unsigned index, Type kernelType);
 
   /// Values that every part of the program may use are made once, at the start of the entry.
@@ -71,6 +73,8 @@ private:
   llvm::DenseMap<Value, Value> buffers;       ///< tensors of @step
   llvm::DenseMap<Value, StringAttr> caches;   ///< caches of @step by name
   llvm::DenseMap<Value, StringAttr> outputs;  ///< returned tensors by symbol
+  /// Of the call at hand, by work list and number.
+  llvm::DenseMap<std::pair<Attribute, int64_t>, planir::ArenaOp> workspaces;
 };
 
 template <typename Make> Value PlanBuilder::atStart(Attribute key, Make make) {
@@ -247,13 +251,42 @@ FailureOr<Value> PlanBuilder::argument(tile::CallOp call, tile::KernelOp kernel,
       return kernel.emitOpError() << "binds a work list and has no partition";
     return use(symbols.partition(kernel.getLoc(), *kernel.getPartition()));
   case tile::BindKind::Workspace:
-    return kernel.emitOpError() << "binds a workspace outside a split reduction";
+    return workspaces.lookup({*kernel.getPartition(), bind.getIndex()}).getResult();
   case tile::BindKind::Scalar:
     if (auto which = planir::symbolizeStepInput(name))
       return input(*which);
     return kernel.emitOpError() << "binds \"" << name << "\", which is no number of the step";
   }
   return failure();
+}
+
+LogicalResult PlanBuilder::makeWorkspaces(tile::CallOp call, ArrayRef<tile::KernelOp> kernels) {
+  workspaces.clear();
+  for (tile::KernelOp kernel : kernels)
+    for (auto [bind, argument] : llvm::zip(kernel.getBinds(), kernel.entry().getArguments())) {
+      if (bind.getKind() != tile::BindKind::Workspace)
+        continue;
+      auto type = dyn_cast<MemRefType>(argument.getType());
+      if (!kernel.getPartition() || kernel.getPartition()->getSplit() == 0)
+        return kernel.emitOpError() << "binds a workspace, and its work list is not split";
+      if (!type || !type.isDynamicDim(0) || type.getNumDynamicDims() != 1)
+        return kernel.emitOpError() << "binds the workspace " << argument.getType()
+                                    << ", which must have a row for each item";
+      int64_t bytes = type.getElementTypeBitWidth() / 8;
+      for (int64_t size : type.getShape().drop_front())
+        bytes *= size;
+      planir::ArenaOp &buffer = workspaces[{*kernel.getPartition(), bind.getIndex()}];
+      if (!buffer)
+        buffer = planir::ArenaOp::create(
+            builder, call.getLoc(), bufferType(),
+            planir::RowExtentAttr::get(builder.getContext(), RowExtent::Items),
+            FlatSymbolRefAttr::get(symbols.partition(kernel.getLoc(), *kernel.getPartition())),
+            builder.getI64IntegerAttr(bytes), IntegerAttr());
+      if (static_cast<int64_t>(buffer.getBytes()) != bytes)
+        return kernel.emitOpError() << "binds workspace " << bind.getIndex() << " with " << bytes
+                                    << " bytes an item, another kernel with " << buffer.getBytes();
+    }
+  return success();
 }
 
 LogicalResult PlanBuilder::launch(tile::CallOp call, tile::KernelOp kernel) {
@@ -300,9 +333,11 @@ LogicalResult PlanBuilder::call(tile::CallOp call) {
     int64_t bytes = rowStride(rowElements(type)) * type.getElementTypeBitWidth() / 8;
     buffers[result] = planir::ArenaOp::create(
         builder, call.getLoc(), bufferType(),
-        planir::RowExtentAttr::get(builder.getContext(), extent),
+        planir::RowExtentAttr::get(builder.getContext(), extent), FlatSymbolRefAttr(),
         builder.getI64IntegerAttr(bytes), IntegerAttr());
   }
+  if (failed(makeWorkspaces(call, kernels)))
+    return failure();
 
   if (kernels.size() == 1 || all) {
     for (tile::KernelOp kernel : kernels)

@@ -12,6 +12,11 @@ struct Lifetime {
   unsigned first; ///< position of the first launch or select that uses it
   unsigned last;  ///< position of the last one
 
+  /// In one region offsets count bytes of the same rows.
+  bool sharesRegion(const Lifetime &other) const {
+    return buffer.getExtent() == other.buffer.getExtent() &&
+           buffer.getPartitionAttr() == other.buffer.getPartitionAttr();
+  }
   bool meets(const Lifetime &other) const { return first <= other.last && other.first <= last; }
 };
 

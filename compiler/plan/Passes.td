@@ -19,7 +19,8 @@ def PlanBuffersPass : Pass<"quire-plan-buffers", "::mlir::ModuleOp"> {
   let description = [{
     Before: `%a = plan.arena tokens bytes 256`
     After:  `%a = plan.arena tokens bytes 256 offset 0`, and the arena's size a row on the entry.
-    Sizes and offsets count bytes a row, so one packing holds for every number of tokens.
+    Sizes and offsets count bytes a row, so one packing holds for every number of tokens. Workspaces,
+    whose rows are the items of a work list, are placed apart: `plan.partition … workspace 924`.
   }];
 }
 

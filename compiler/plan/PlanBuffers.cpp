@@ -3,7 +3,8 @@
 //   %a = plan.arena tokens bytes 256          %a = plan.arena tokens bytes 256 offset 0
 //   … last use of %a …                   =>   …
 //   %b = plan.arena tokens bytes 128          %b = plan.arena tokens bytes 128 offset 0
-// Sizes and offsets are bytes a row: scaled by any row count, a packing stays free of overlaps.
+// Sizes and offsets are bytes a row: scaled by any row count, a packing stays free of overlaps. Token
+// rows, sample rows and the items of each work list are placed apart.
 // First fit in order of size, largest first (Pisarchyk and Lee, arXiv 2001.03288, "greedy by size").
 #include "compiler/plan/Lifetimes.h"
 #include "compiler/plan/Passes.h"
@@ -20,10 +21,12 @@ namespace quire {
 
 namespace {
 
-/// Places all buffers of one extent and returns the bytes a row that they need together.
-int64_t place(std::vector<Lifetime> lifetimes, planir::RowExtent extent) {
-  std::erase_if(lifetimes,
-                [&](const Lifetime &one) { return one.buffer.getExtent() != extent; });
+/// Places all buffers of one region and returns the bytes a row that they need together.
+int64_t place(std::vector<Lifetime> lifetimes, planir::RowExtent extent,
+              FlatSymbolRefAttr partition = {}) {
+  std::erase_if(lifetimes, [&](const Lifetime &one) {
+    return one.buffer.getExtent() != extent || one.buffer.getPartitionAttr() != partition;
+  });
   llvm::sort(lifetimes, [](const Lifetime &a, const Lifetime &b) {
     return std::tuple(b.buffer.getBytes(), a.first, a.last) <
            std::tuple(a.buffer.getBytes(), b.first, b.last);
@@ -61,6 +64,10 @@ struct PlanBuffers : quire::impl::PlanBuffersPassBase<PlanBuffers> {
         else
           entry.setPerSample(total);
       }
+      for (auto partition : getOperation().getOps<planir::PartitionOp>())
+        if (int64_t total = place(lifetimes, planir::RowExtent::Items,
+                                  FlatSymbolRefAttr::get(partition.getSymNameAttr())))
+          partition.setWorkspace(total);
     }
   }
 };

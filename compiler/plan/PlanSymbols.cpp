@@ -81,7 +81,8 @@ StringAttr PlanSymbols::partition(Location loc, tile::PartitionAttr partition) {
   StringAttr &symbol = partitions[partition];
   if (!symbol) {
     symbol = unique("items");
-    symbols.insert(planir::PartitionOp::create(builder, loc, symbol, partition));
+    symbols.insert(
+        planir::PartitionOp::create(builder, loc, symbol, partition, IntegerAttr()));
   }
   return symbol;
 }

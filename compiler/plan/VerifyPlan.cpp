@@ -36,11 +36,28 @@ LogicalResult verifyUse(planir::UseOp use, const SymbolTable &symbols) {
   return success();
 }
 
-LogicalResult verifyArena(planir::EntryOp entry) {
+/// Bytes a row of the region that holds `buffer`.
+std::optional<uint64_t> regionBytes(planir::ArenaOp buffer, planir::EntryOp entry,
+                                    const SymbolTable &symbols) {
+  switch (buffer.getExtent()) {
+  case planir::RowExtent::Tokens:
+    return entry.getPerToken();
+  case planir::RowExtent::Samples:
+    return entry.getPerSample();
+  case planir::RowExtent::Items:
+    if (auto partition = symbols.lookup<planir::PartitionOp>(*buffer.getPartition()))
+      return partition.getWorkspace();
+    break;
+  case planir::RowExtent::One:
+    break;
+  }
+  return std::nullopt;
+}
+
+LogicalResult verifyArena(planir::EntryOp entry, const SymbolTable &symbols) {
   std::vector<Lifetime> lifetimes = arenaLifetimes(entry);
   for (const Lifetime &one : lifetimes) {
-    auto total = one.buffer.getExtent() == planir::RowExtent::Tokens ? entry.getPerToken()
-                                                                     : entry.getPerSample();
+    std::optional<uint64_t> total = regionBytes(one.buffer, entry, symbols);
     if (!one.buffer.getOffset() || !total ||
         *one.buffer.getOffset() + one.buffer.getBytes() > *total)
       return one.buffer->emitOpError() << "has no place in the arena";
@@ -48,7 +65,7 @@ LogicalResult verifyArena(planir::EntryOp entry) {
   for (size_t a = 0; a < lifetimes.size(); ++a)
     for (size_t b = a + 1; b < lifetimes.size(); ++b) {
       planir::ArenaOp first = lifetimes[a].buffer, second = lifetimes[b].buffer;
-      if (first.getExtent() == second.getExtent() && lifetimes[a].meets(lifetimes[b]) &&
+      if (lifetimes[a].sharesRegion(lifetimes[b]) && lifetimes[a].meets(lifetimes[b]) &&
           *first.getOffset() < *second.getOffset() + second.getBytes() &&
           *second.getOffset() < *first.getOffset() + first.getBytes())
         return second.emitOpError() << "overlaps a buffer that is alive at the same time";
@@ -66,7 +83,7 @@ struct VerifyPlan : quire::impl::VerifyPlanPassBase<VerifyPlan> {
       else if (auto use = dyn_cast<planir::UseOp>(op))
         valid = verifyUse(use, symbols);
       else if (auto entry = dyn_cast<planir::EntryOp>(op))
-        valid = verifyArena(entry);
+        valid = verifyArena(entry, symbols);
       return failed(valid) ? WalkResult::interrupt() : WalkResult::advance();
     });
     if (result.wasInterrupted())

@@ -17,8 +17,9 @@ using namespace mlir;
 namespace quire::compiler {
 namespace {
 
-/// At most so many splits of one sequence's keys; longer sequences get longer splits.
-constexpr uint32_t kMaxSplits = 64;
+/// Work lists with a workspace hold a multiple of so many items, so that each of its buffers, rows of
+/// whole floats, starts at a multiple of 64 bytes.
+constexpr uint64_t kItemAlignment = 16;
 /// Rows of every buffer of a CPU plan: a multiple of its row tiles.
 constexpr uint32_t kCpuRowPadding = 32;
 
@@ -142,7 +143,8 @@ private:
   }
 
   /// Items of a work list at the limits of a step: S sequences with q_s >= min queries each and T in
-  /// all make sum ceil(q_s / tile) <= (T + S (tile - 1)) / tile query tiles.
+  /// all make sum ceil(q_s / tile) <= (T + S (tile - 1)) / tile query tiles, each with the splits of
+  /// the longest context. Workspaces lie one behind the other at the start of the arena.
   FailureOr<uint32_t> partition(planir::PartitionOp op) {
     tile::PartitionAttr partition = op.getPartition();
     if (partition.getQueries() < 1 || partition.getMin() < 0 || partition.getMax() < 0)
@@ -155,14 +157,27 @@ private:
     record.split = static_cast<uint32_t>(partition.getSplit());
     record.maxSplits = 1;
     if (record.split)
-      record.maxSplits = static_cast<uint32_t>(std::clamp<uint64_t>(
-          ceilDiv(writer.info.maxContext, record.split), 1, kMaxSplits));
+      record.maxSplits = static_cast<uint32_t>(
+          std::max<uint64_t>(ceilDiv(writer.info.maxContext, record.split), 1));
     uint64_t tokens = options.limits.maxTokens, tile = record.queryTile;
     uint64_t sequences = std::min<uint64_t>(options.limits.maxSequences,
                                             tokens / std::max<uint32_t>(1, record.minQuery));
     uint64_t tiles = std::min(tokens, (tokens + sequences * (tile - 1)) / tile);
     tiles = std::min(tiles, sequences * ceilDiv(std::min<uint64_t>(record.maxQuery, tokens), tile));
-    record.capacity = static_cast<uint32_t>(tiles * record.maxSplits);
+    uint64_t capacity = tiles * record.maxSplits;
+    if (auto bytes = op.getWorkspace()) {
+      capacity = plan::roundUp(capacity, kItemAlignment);
+      for (const plan::PartitionRecord &other : writer.partitions())
+        record.workspaceOffset += other.workspaceItemBytes * other.capacity;
+      record.workspaceItemBytes = *bytes;
+    }
+    constexpr uint64_t most = 1u << 26;
+    if (capacity > most || record.workspaceItemBytes > (1ull << 40) / std::max<uint64_t>(capacity, 1))
+      return op.emitOpError() << "can have " << capacity << " items with "
+                              << record.workspaceItemBytes
+                              << " bytes of partial results each, which is too much; use longer "
+                                 "splits, or allow fewer tokens or sequences a step";
+    record.capacity = static_cast<uint32_t>(capacity);
     return writer.add(record);
   }
 

@@ -37,7 +37,9 @@ public:
       : entry(entry), indices(indices), writer(writer) {}
 
   LogicalResult run() {
-    writer.info.arena = {0, entry.getPerToken().value_or(0), entry.getPerSample().value_or(0)};
+    for (const plan::PartitionRecord &partition : writer.partitions())
+      workspaceBytes += partition.workspaceItemBytes * partition.capacity;
+    writer.info.arena = {workspaceBytes, entry.getPerToken().value_or(0), entry.getPerSample().value_or(0)};
     addConstants();
     if (failed(block(entry.getBody().front())))
       return failure();
@@ -177,7 +179,7 @@ private:
     if (!arena.getOffset())
       return arena.emitOpError() << "has no place in the arena; run quire-plan-buffers first";
     uint64_t offset = *arena.getOffset();
-    plan::OperandRecord record{plan::OperandKind::Arena, 0, {}};
+    plan::OperandRecord record{plan::OperandKind::Arena, 0, {workspaceBytes, 0, 0}};
     switch (arena.getExtent()) {
     case planir::RowExtent::Tokens:
       record.offset.perToken = offset;
@@ -186,15 +188,25 @@ private:
       record.offset.perToken = entry.getPerToken().value_or(0);
       record.offset.perSample = offset;
       return record;
+    case planir::RowExtent::Items: {
+      auto found = indices.partitions.find(*arena.getPartition());
+      if (found == indices.partitions.end())
+        return arena.emitOpError() << "counts items of @" << *arena.getPartition()
+                                   << ", which is no work list";
+      uint64_t capacity = writer.partitions()[found->second].capacity;
+      return plan::OperandRecord{plan::OperandKind::Workspace, found->second,
+                                 {offset * capacity, 0, 0}};
+    }
     case planir::RowExtent::One:
       break;
     }
-    return arena.emitOpError() << "counts neither token nor sample rows";
+    return arena.emitOpError() << "counts no rows";
   }
 
   planir::EntryOp entry;
   const PlanIndices &indices;
   PlanWriter &writer;
+  uint64_t workspaceBytes = 0; ///< the arena's constant part, before the token rows
   uint32_t nextRegister = static_cast<uint32_t>(plan::InputRegister::Count);
   llvm::DenseMap<Value, uint32_t> registers;
   std::map<int64_t, uint32_t> constants;

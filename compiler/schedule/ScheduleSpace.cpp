@@ -76,6 +76,13 @@ std::vector<Choice> defaultChoices(const KernelShape &shape) {
   return choices;
 }
 
+int64_t splitLength(const KernelShape &shape, int64_t split) {
+  if (split == 0 || shape.page == 0)
+    return split;
+  int64_t pages = (shape.context + shape.page - 1) / shape.page;
+  return std::max(split, (pages + kMaxSplits - 1) / kMaxSplits * shape.page);
+}
+
 std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice) {
   bool isLinear = shape.family == "linear", isAttention = shape.family == "attention";
   if (choice.rows < 1 || kPanel % choice.rows)

@@ -11,6 +11,9 @@
 
 namespace quire::schedule {
 
+/// Splits of one sequence's keys, at most: partial results take memory for each.
+inline constexpr int64_t kMaxSplits = 64;
+
 /// What about a kernel limits its schedule.
 struct KernelShape {
   std::string_view family; ///< "linear", "attention" or "rows"
@@ -19,6 +22,7 @@ struct KernelShape {
   int64_t page = 0;        ///< attention: tokens of a cache page
   int64_t group = 0;       ///< attention: query heads of a cache head
   int64_t headDim = 0;     ///< attention: columns of a key
+  int64_t context = 0;     ///< attention: keys of a sequence, at most; 0 unknown
   bool singleRow = false;  ///< rows: reads or writes rows by index, so one row at a time
 };
 
@@ -31,7 +35,7 @@ struct Choice {
   int64_t panels = 1;
   int64_t queries = 1;
   int64_t keys = 0;
-  int64_t split = 0;
+  int64_t split = 0; ///< attention: keys of a split, 0 unsplit
   std::array<int64_t, 3> registers{0, 0, 0}; ///< [m, n, k]; all 0 in row kernels
 };
 
@@ -40,6 +44,10 @@ std::vector<Choice> defaultChoices(const KernelShape &shape);
 
 /// `choice` with what it leaves open (0 keys, no registers) as the default has it.
 Choice complete(const KernelShape &shape, Choice choice);
+
+/// The keys of a split for which `split`, a multiple of the page, was chosen: that many, or as many
+/// whole pages more as kMaxSplits splits need to hold the context. 0 stays 0.
+int64_t splitLength(const KernelShape &shape, int64_t split);
 
 /// Why a kernel of `shape` cannot have `choice`; nothing if it can.
 std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice);

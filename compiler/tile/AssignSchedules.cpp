@@ -30,6 +30,9 @@ FailureOr<KernelShape> shapeOf(KernelOp kernel) {
                                 << "\"; schedules are for outlined kernels";
   KernelShape shape;
   shape.family = family.getValue();
+  if (auto context = kernel->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>(
+          "quire.max_context"))
+    shape.context = context.getInt();
   kernel.walk([&](Operation *op) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op);
         generic && shape.family == "linear" && generic.getNumLoops() == 4) {
@@ -87,6 +90,8 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
       return kernel.emitOpError() << "cannot have the schedule"
                                   << (isOverride ? " of " + path.str().str() : std::string())
                                   << ": " << *reason;
+    for (Choice &choice : choices)
+      choice.split = schedule::splitLength(shape, choice.split);
     return choices;
   }
 

@@ -68,6 +68,8 @@ LogicalResult PoolOp::verify() {
 }
 
 LogicalResult TensorOp::verify() {
+  if (getExtent() == RowExtent::Items)
+    return emitOpError() << "an input or output cannot count the items of a work list";
   if (getColumns() < 1 || getStride() < getColumns())
     return emitOpError() << "stride " << getStride() << " must cover " << getColumns()
                          << " columns";
@@ -78,7 +80,10 @@ LogicalResult ArenaOp::verify() {
   if (getBytes() < 1 || getBytes() % 4)
     return emitOpError() << "bytes = " << getBytes() << " must be a positive multiple of 4";
   if (getExtent() == RowExtent::One)
-    return emitOpError() << "a temporary counts token rows or sample rows";
+    return emitOpError() << "a temporary counts token rows, sample rows or items";
+  if ((getExtent() == RowExtent::Items) != getPartition().has_value())
+    return emitOpError() << "counts " << stringifyRowExtent(getExtent())
+                         << "; items, and nothing else, are counted `of` a work list";
   return success();
 }
 

@@ -66,8 +66,13 @@ def Plan_TensorOp : Plan_Symbol<"tensor"> {
 
 def Plan_PartitionOp : Plan_Symbol<"partition"> {
   let summary = "a work list that the host builds each step";
-  let arguments = (ins SymbolNameAttr:$sym_name, Tile_PartitionAttr:$partition);
-  let assemblyFormat = "$sym_name $partition attr-dict";
+  let description = [{
+    After `quire-plan-buffers` its workspace holds `workspace` bytes for each item that the list can
+    hold, whatever the step.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Tile_PartitionAttr:$partition,
+                       OptionalAttr<I64Attr>:$workspace);
+  let assemblyFormat = "$sym_name $partition (`workspace` $workspace^)? attr-dict";
 }
 
 // --- The step program --------------------------------------------------------------------------
@@ -104,11 +109,19 @@ def Plan_ArenaOp : Plan_Op<"arena"> {
   let summary = "a temporary of `bytes` for each row of its extent";
   let description = [{
     `offset` is set by `quire-plan-buffers`, in bytes for each row of the extent; the buffer lies at
-    `offset * rows` (after the whole token region if it counts samples).
+    `offset * rows` of its region. Regions: the workspaces of the work lists, whose rows are the items
+    that a list can hold, then the token rows, then the sample rows.
+    ```mlir
+    %a = plan.arena tokens bytes 256
+    %b = plan.arena items of @items bytes 512
+    ```
   }];
-  let arguments = (ins Plan_RowExtentAttr:$extent, I64Attr:$bytes, OptionalAttr<I64Attr>:$offset);
+  let arguments = (ins Plan_RowExtentAttr:$extent, OptionalAttr<FlatSymbolRefAttr>:$partition,
+                       I64Attr:$bytes, OptionalAttr<I64Attr>:$offset);
   let results = (outs Plan_BufferType:$result);
-  let assemblyFormat = "`` $extent `bytes` $bytes (`offset` $offset^)? attr-dict";
+  let assemblyFormat = [{
+    `` $extent (`of` $partition^)? `bytes` $bytes (`offset` $offset^)? attr-dict
+  }];
   let hasVerifier = 1;
 }
 

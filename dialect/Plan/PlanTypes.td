@@ -19,7 +19,8 @@ class Plan_Enum<string name, string text, list<I32EnumAttrCase> cases>
 
 def Plan_RowExtent : Plan_Enum<"RowExtent", "what the rows of a buffer count", [
   I32EnumAttrCase<"One", 0, "one">, I32EnumAttrCase<"Tokens", 1, "tokens">,
-  I32EnumAttrCase<"Samples", 2, "samples">]>;
+  I32EnumAttrCase<"Samples", 2, "samples">,
+  I32EnumAttrCase<"Items", 3, "items">]>; // items that a work list can hold; temporaries only
 def Plan_RowExtentAttr : EnumAttr<Plan_Dialect, Plan_RowExtent, "row_extent">;
 
 // In the order of plan::InputRegister.

@@ -49,6 +49,11 @@ Interpreter::Interpreter(const Plan &plan, const FixedAddresses &addresses)
     case OperandKind::WorkList:
       inRegion(slots.workList(record.index));
       break;
+    case OperandKind::Workspace:
+      operand.address.constant = addresses.arena +
+                                 plan.partitions()[record.index].workspaceOffset +
+                                 record.offset.constant;
+      break;
     case OperandKind::Scalar:
     case OperandKind::Count:
       break;

@@ -6,13 +6,6 @@
 
 namespace quire {
 
-uint64_t splitLength(const plan::PartitionRecord &record, uint64_t keyLength) {
-  uint64_t length = record.split;
-  while (length * record.maxSplits < keyLength)
-    length *= 2;
-  return length;
-}
-
 Result<int64_t> buildWorkList(const plan::PartitionRecord &record,
                               std::span<const int32_t> queryOffsets,
                               std::span<const int32_t> keyLengths,
@@ -28,7 +21,7 @@ Result<int64_t> buildWorkList(const plan::PartitionRecord &record,
     auto tile = static_cast<int32_t>(record.queryTile);
     // Without a split one item takes all keys. A sequence without keys still gets its item, so that
     // its rows are written.
-    int64_t length = record.split ? static_cast<int64_t>(splitLength(record, keys)) : keys;
+    int64_t length = record.split ? static_cast<int64_t>(record.split) : keys;
     int64_t splits = length > 0 ? std::max<int64_t>(1, (keys + length - 1) / length) : 1;
     for (int32_t first = 0; first < queries; first += tile) {
       if (items.size() - count < static_cast<size_t>(splits))

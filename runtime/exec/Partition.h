@@ -1,6 +1,6 @@
 // Builds the work list of one partition (plan::PartitionRecord): which query rows of which sequence
-// meet which keys. Split boundaries are absolute key positions that depend on the sequence's own
-// length alone, so a sequence's result does not depend on its neighbours in the batch.
+// meet which keys. Split boundaries are multiples of the record's split length, whatever the batch
+// holds, so a sequence's result depends neither on its neighbours nor on its chunks.
 #pragma once
 
 #include "runtime/base/Status.h"
@@ -10,10 +10,6 @@
 #include <span>
 
 namespace quire {
-
-/// Keys of one split for a sequence of `keyLength` keys: the record's split length, doubled until at
-/// most maxSplits splits cover all keys. Only for split records.
-uint64_t splitLength(const plan::PartitionRecord &record, uint64_t keyLength);
 
 /// Fills `items` (capacity: record.capacity) and returns their number. `queryOffsets` has
 /// sequences + 1 entries, `keyLengths` one per sequence. Order: sequence, query tile, split.

@@ -138,6 +138,11 @@ public:
       else
         out_ += "keys not split";
       print(out_, ", at most %u items\n", partition.capacity);
+      if (partition.workspaceItemBytes)
+        line("          workspace " +
+             byteText(partition.workspaceItemBytes * partition.capacity) + " = " +
+             std::to_string(partition.workspaceItemBytes) + " an item, in the arena at " +
+             std::to_string(partition.workspaceOffset));
     }
   }
 
@@ -270,6 +275,9 @@ private:
       return batchFieldName(static_cast<BatchField>(operand.index));
     case OperandKind::WorkList:
       return "work list " + std::to_string(operand.index);
+    case OperandKind::Workspace:
+      return "workspace " + std::to_string(operand.index) + "[" +
+             std::to_string(operand.offset.constant) + "]";
     case OperandKind::Scalar:
       return registerName(operand.index);
     case OperandKind::Count:

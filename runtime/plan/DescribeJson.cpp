@@ -57,7 +57,9 @@ public:
     result["partitions"] = list(plan_.partitions(), [&](const PartitionRecord &partition) -> json {
       return {{"queryTile", partition.queryTile}, {"minQuery", partition.minQuery},
               {"maxQuery", partition.maxQuery},   {"split", partition.split},
-              {"maxSplits", partition.maxSplits}, {"capacity", partition.capacity}};
+              {"maxSplits", partition.maxSplits}, {"capacity", partition.capacity},
+              {"workspaceOffset", partition.workspaceOffset},
+              {"workspaceItemBytes", partition.workspaceItemBytes}};
     });
     result["program"] = list(plan_.instructions(),
                              [&](const auto &record) { return instruction(record); });
@@ -198,6 +200,8 @@ private:
       return {{"kind", "batch"}, {"field", batchFieldName(static_cast<BatchField>(operand.index))}};
     case OperandKind::WorkList:
       return {{"kind", "workList"}, {"index", operand.index}};
+    case OperandKind::Workspace:
+      return {{"kind", "workspace"}, {"index", operand.index}, {"offset", operand.offset.constant}};
     case OperandKind::Scalar:
       return {{"kind", "scalar"}, {"register", registerName(operand.index)}};
     case OperandKind::Count:

@@ -12,7 +12,7 @@
 namespace quire::plan {
 
 inline constexpr uint64_t kMagic = 0x314e4c5045525551ull; // "QUREPLN1" read as bytes
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 inline constexpr uint32_t kSectionAlignment = 64;
 inline constexpr uint32_t kNone = 0xffffffffu;
 
@@ -90,7 +90,7 @@ struct InfoRecord {
                             ///< multiple of this, so that kernels handle whole row tiles; a power
                             ///< of two up to 1024
   uint32_t reserved;
-  ByteSize arena;           ///< all temporaries of one step
+  ByteSize arena;           ///< all temporaries of one step; the constant part is the workspaces
   uint64_t weightBytes;     ///< resident bytes of all prepacked weights
   uint64_t pageBytes;       ///< bytes of one page over all pools
   uint64_t workListBytes;   ///< all host work lists at their capacity
@@ -234,17 +234,28 @@ struct EntryRecord {
 using CpuKernel = void (*)(void *const *buffers, const int64_t *scalars, int64_t item);
 
 /// A work list built by the host each step: which rows of which sequence meet which keys.
+///
+/// Split s of a sequence holds its keys [s * split, (s + 1) * split), as far as there are any: the
+/// boundaries depend on nothing but the position, so a sequence's result depends neither on its
+/// neighbours nor on how its tokens are cut into steps. A step has ceil(keys / split) <= maxSplits
+/// items for each query tile of a sequence; split * maxSplits >= InfoRecord::maxContext.
+///
+/// The workspace, in the constant part of the arena, has a row for each item that the list can hold.
+/// Its buffers lie one behind the other, `capacity` rows each: the kernel of the parts writes row i
+/// for item i, the kernel that merges them reads rows i .. i + splitCount - 1 for the item i that
+/// holds split 0. Nothing in it outlives the launches between those two.
 struct PartitionRecord {
   uint32_t queryTile; ///< query tokens of one item, at most
   uint32_t minQuery;  ///< only sequences with minQuery <= query tokens <= maxQuery in this step
   uint32_t maxQuery;
   uint32_t split;     ///< keys of one split, boundaries at absolute positions; 0: not split
-  uint32_t maxSplits; ///< workspace slots per item row, 1 when not split
+  uint32_t maxSplits; ///< items of one query tile, at most; 1 when not split
   uint32_t capacity;  ///< items, at most
+  uint64_t workspaceOffset;    ///< bytes from the start of the arena, a multiple of kSectionAlignment
+  uint64_t workspaceItemBytes; ///< of all buffers for one item; 0 without a workspace
 };
 
-/// One work item. `slot` numbers the partial results of split work; items of one query tile are
-/// adjacent and hold splitCount of them.
+/// One work item. Items of one query tile are adjacent, in the order of their splits.
 struct WorkItem {
   int32_t sequence;
   int32_t firstRow;   ///< token row of the first query
@@ -301,6 +312,7 @@ enum class OperandKind : uint32_t {
   Tensor,   ///< index into Tensors
   Batch,    ///< index is a BatchField
   WorkList, ///< index into Partitions
+  Workspace, ///< index into Partitions; byte offset.constant of its workspace
   Scalar,   ///< register `index`, passed in `scalars`; all others go to `buffers` in order
   Count
 };
@@ -320,7 +332,7 @@ enum class BatchField : uint32_t {
 struct OperandRecord {
   OperandKind kind;
   uint32_t index;
-  ByteSize offset; ///< Arena only
+  ByteSize offset; ///< Arena and Workspace only
 };
 
 /// A text for people: an IR stage, a report.

@@ -303,7 +303,7 @@ private:
 
   Status partitions() {
     auto all = records<PartitionRecord>(SectionKind::Partitions);
-    uint64_t total = 0;
+    uint64_t total = 0, workspaces = 0;
     for (uint64_t i = 0; i < all.size(); ++i) {
       const PartitionRecord &partition = all[i];
       RecordCheck rule = check(SectionKind::Partitions, i);
@@ -314,11 +314,36 @@ private:
       QUIRE_RETURN_IF_ERROR(rule.range(partition.split, 0, kMaxContext, "split"));
       QUIRE_RETURN_IF_ERROR(
           rule.range(partition.maxSplits, 1, partition.split ? kMaxContext : 1, "maxSplits"));
+      if (partition.split &&
+          uint64_t(partition.split) * partition.maxSplits < infoRecord().maxContext)
+        return rule.broken(std::to_string(partition.maxSplits) + " splits of " +
+                           std::to_string(partition.split) + " keys do not hold a context of " +
+                           std::to_string(infoRecord().maxContext));
       QUIRE_RETURN_IF_ERROR(rule.range(partition.capacity, 0, 1u << 26, "capacity"));
       total += uint64_t(partition.capacity) * sizeof(WorkItem);
+      QUIRE_RETURN_IF_ERROR(workspace(partition, rule, workspaces));
     }
     return check(SectionKind::Info, 0)
         .equal(infoRecord().workListBytes, total, "workListBytes", "the sum over Partitions");
+  }
+
+  /// Workspaces follow each other from `end`, which moves on, inside the arena's constant part.
+  Status workspace(const PartitionRecord &partition, const RecordCheck &rule, uint64_t &end) {
+    if (partition.workspaceItemBytes == 0)
+      return rule.equal(partition.workspaceOffset, 0, "workspaceOffset", "it has no workspace and");
+    if (partition.split == 0)
+      return rule.broken("it has a workspace, but its keys are not split");
+    uint64_t limit = infoRecord().arena.constant;
+    auto bytes = checkedMultiply(partition.workspaceItemBytes, partition.capacity);
+    if (partition.workspaceOffset % kSectionAlignment != 0 || partition.workspaceOffset < end ||
+        !bytes || !fits(partition.workspaceOffset, *bytes, limit))
+      return rule.broken("its workspace of " + std::to_string(partition.capacity) + " x " +
+                         std::to_string(partition.workspaceItemBytes) + " bytes at byte " +
+                         std::to_string(partition.workspaceOffset) +
+                         " must lie aligned behind byte " + std::to_string(end) + " inside the " +
+                         std::to_string(limit) + " constant bytes of the arena");
+    end = partition.workspaceOffset + *bytes;
+    return Status::ok();
   }
 
   Status texts() {

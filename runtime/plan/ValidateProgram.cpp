@@ -118,11 +118,24 @@ private:
     case OperandKind::WorkList:
       return rule.index(record.index, count(SectionKind::Partitions, sizeof(PartitionRecord)),
                         "work list");
+    case OperandKind::Workspace:
+      return workspace(record, rule);
     case OperandKind::Scalar:
       return rule.index(record.index, info_.registerCount, "register");
     case OperandKind::Count:
       break;
     }
+    return Status::ok();
+  }
+
+  Status workspace(const OperandRecord &record, const RecordCheck &rule) const {
+    auto partitions = recordsOf<PartitionRecord>(sections_, SectionKind::Partitions);
+    QUIRE_RETURN_IF_ERROR(rule.index(record.index, partitions.size(), "workspace"));
+    const PartitionRecord &partition = partitions[record.index];
+    uint64_t bytes = partition.workspaceItemBytes * partition.capacity;
+    if (record.offset.constant >= bytes)
+      return rule.broken("it starts at byte " + std::to_string(record.offset.constant) +
+                         " of a workspace of " + std::to_string(bytes) + " bytes");
     return Status::ok();
   }
 

@@ -55,6 +55,7 @@ public:
   uint32_t instructionCount() const { return static_cast<uint32_t>(instructions_.size()); }
   const std::vector<plan::WeightRecord> &weights() const { return weights_; }
   const std::vector<plan::KernelRecord> &kernels() const { return kernels_; }
+  const std::vector<plan::PartitionRecord> &partitions() const { return partitions_; }
 
   /// The whole file, without validation (tests break it on purpose).
   std::vector<uint8_t> bytes() const;

@@ -77,6 +77,13 @@ std::string asText(const Plan &plan, const Result<uint64_t> &program) {
                  amount(memory.arena).c_str());
   text += format("          = %s bytes (T, S: rows padded to %u)\n", describeSize(info.arena).c_str(),
                  info.rowPadding);
+  for (const plan::PartitionRecord &partition : plan.partitions())
+    if (partition.workspaceItemBytes)
+      text += format("          with %llu bytes for parts of keys split by %u: %u items of %llu bytes\n",
+                     static_cast<unsigned long long>(partition.workspaceItemBytes *
+                                                     partition.capacity),
+                     partition.split, partition.capacity,
+                     static_cast<unsigned long long>(partition.workspaceItemBytes));
   text += format("in/out    %-24s %s\n", "", amount(memory.tensors).c_str());
   text += format("lists     %-24s %s\n", "", amount(memory.workLists).c_str());
   if (program.isOk())

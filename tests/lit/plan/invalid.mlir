@@ -21,9 +21,28 @@ plan.tensor @t rows tokens columns 64 stride 32 of f32
 // -----
 
 plan.entry @step {
-  // expected-error @+1 {{a temporary counts token rows or sample rows}}
+  // expected-error @+1 {{a temporary counts token rows, sample rows or items}}
   %a = plan.arena one bytes 64
 }
+
+// -----
+
+plan.entry @step {
+  // expected-error @+1 {{counts items; items, and nothing else, are counted `of` a work list}}
+  %a = plan.arena items bytes 64
+}
+
+// -----
+
+plan.entry @step {
+  // expected-error @+1 {{counts tokens; items, and nothing else, are counted `of` a work list}}
+  %a = plan.arena tokens of @items bytes 64
+}
+
+// -----
+
+// expected-error @+1 {{an input or output cannot count the items of a work list}}
+plan.tensor @t rows items columns 64 stride 64 of f32
 
 // -----
 

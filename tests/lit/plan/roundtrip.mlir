@@ -12,6 +12,8 @@ plan.pool @c0k "cache.0.k" elements 4096 of bf16 group 0 window 0
 plan.tensor @logits output rows samples columns 64 stride 64 of f32
 // CHECK: plan.partition @p0 <queries = 1, min = 1, max = 1>
 plan.partition @p0 <queries = 1, min = 1, max = 1>
+// CHECK: plan.partition @p1 <queries = 1, min = 1, max = 1, split = 64> workspace 528
+plan.partition @p1 <queries = 1, min = 1, max = 1, split = 64> workspace 528
 // CHECK: plan.entry @step {
 plan.entry @step {
   %t = plan.input padded_tokens
@@ -20,6 +22,8 @@ plan.entry @step {
   %g = arith.ceildivui %t, %c8 : index
   %w = plan.use @w0
   %x = plan.arena tokens bytes 256
+  // CHECK: plan.arena items of @p1 bytes 512 offset 16
+  %parts = plan.arena items of @p1 bytes 512 offset 16
   %s = plan.batch slots
   // CHECK: plan.select %{{.*}} limits [1, 0]
   plan.select %t limits [1, 0] {

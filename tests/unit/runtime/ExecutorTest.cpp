@@ -75,12 +75,12 @@ TEST(Executor, StepsAllocateNothing) {
 TEST(Executor, MemoryIsExactlyThePlans) {
   Machine machine;
   const ExecutorMemory &memory = machine.executor->memory();
-  EXPECT_EQ(memory.arena, 128u + 20 * 64 + 4 * 32);
+  EXPECT_EQ(memory.arena, 384u + 20 * 64 + 4 * 32);
   EXPECT_EQ(memory.pools, kPages * machine.plan->info().pageBytes);
   EXPECT_EQ(memory.workLists, machine.plan->info().workListBytes);
   EXPECT_EQ(memory.tensors, 64u * 8 * 4 + 64 * 4 + 32 * 4 + 64 * 5 * 4);
   Machine smaller(1, {kPages, 30, 2, 3});
-  EXPECT_EQ(smaller.executor->memory().arena, 128u + 20 * 32 + 4 * 32);
+  EXPECT_EQ(smaller.executor->memory().arena, 384u + 20 * 32 + 4 * 32);
   EXPECT_LT(smaller.executor->memory().total(), memory.total());
   EXPECT_EQ(smaller.executor->limits().maxTokens, 30u);
 }

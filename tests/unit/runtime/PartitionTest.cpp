@@ -43,7 +43,7 @@ PartitionRecord randomRecord(Random &random) {
   record.minQuery = static_cast<uint32_t>(random.integer(0, 3));
   record.maxQuery = record.minQuery + static_cast<uint32_t>(random.integer(0, 40));
   record.split = random.chance(0.3) ? 0 : static_cast<uint32_t>(random.integer(1, 64));
-  record.maxSplits = record.split ? static_cast<uint32_t>(random.integer(1, 9)) : 1;
+  record.maxSplits = record.split ? (240 + record.split - 1) / record.split : 1;
   return record;
 }
 
@@ -66,7 +66,7 @@ void checkItem(const PartitionRecord &record, const Ragged &batch, const WorkIte
   ASSERT_LT(item.keyBegin, item.keyEnd);
   ASSERT_LE(item.keyEnd, keys);
   if (record.split) {
-    ASSERT_EQ(static_cast<uint32_t>(item.keyBegin) % record.split, 0u);
+    ASSERT_EQ(item.keyBegin, item.split * static_cast<int32_t>(record.split));
   }
   for (int32_t row = item.firstRow; row < item.firstRow + item.rowCount; ++row)
     for (int32_t key = item.keyBegin; key < item.keyEnd; ++key)
@@ -104,7 +104,7 @@ TEST(Partition, ItemsCoverEveryQueryAndKeyOnce) {
 
 TEST(Partition, SplitsOfASequenceDoNotDependOnItsNeighbours) {
   Random random;
-  PartitionRecord record{1, 1, 1, 16, 5, 0};
+  PartitionRecord record{1, 1, 1, 16, 25, 0, 0, 0};
   for (int round = 0; round < 300; ++round) {
     int64_t length = random.integer(1, 400);
     Ragged alone, mixed;
@@ -124,20 +124,32 @@ TEST(Partition, SplitsOfASequenceDoNotDependOnItsNeighbours) {
   }
 }
 
-TEST(Partition, SplitLengthDoublesUntilTheSplitsFit) {
-  PartitionRecord record{1, 1, 1, 8, 4, 0};
-  EXPECT_EQ(splitLength(record, 1), 8u);
-  EXPECT_EQ(splitLength(record, 32), 8u);
-  EXPECT_EQ(splitLength(record, 33), 16u);
-  EXPECT_EQ(splitLength(record, 64), 16u);
-  EXPECT_EQ(splitLength(record, 65), 32u);
+TEST(Partition, SplitsOfAQueryDoNotDependOnLaterKeys) {
+  Random random;
+  PartitionRecord record{1, 1, 1000, 16, 25, 0, 0, 0};
+  for (int round = 0; round < 300; ++round) {
+    // The last query of a chunk that ends at `seen`, in that chunk and in one that goes on.
+    int64_t seen = random.integer(1, 399), all = random.integer(seen, 400);
+    Ragged chunk, whole;
+    chunk.add(random.integer(1, seen), seen);
+    whole.add(all, all);
+    std::vector<std::pair<int32_t, int32_t>> expected, got;
+    for (const WorkItem &item : build(record, chunk))
+      if (item.position == seen - 1)
+        expected.emplace_back(item.keyBegin, item.keyEnd);
+    for (const WorkItem &item : build(record, whole))
+      if (item.position == seen - 1 && item.keyBegin < seen)
+        got.emplace_back(item.keyBegin, std::min<int32_t>(item.keyEnd, static_cast<int32_t>(seen)));
+    ASSERT_FALSE(expected.empty());
+    ASSERT_EQ(expected, got);
+  }
 }
 
 TEST(Partition, FullWorkListIsAnError) {
   Ragged batch;
   batch.add(10, 10);
   std::vector<WorkItem> items(4);
-  auto count = buildWorkList({2, 1, 100, 0, 1, 4}, batch.offsets, batch.keys, items);
+  auto count = buildWorkList({2, 1, 100, 0, 1, 4, 0, 0}, batch.offsets, batch.keys, items);
   EXPECT_EQ(count.status().code(), ErrorCode::ResourceExhausted);
 }
 

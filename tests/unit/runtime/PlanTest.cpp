@@ -195,6 +195,26 @@ const Violation kViolations[] = {
     {"partitionNoSplits", EDIT(PartitionRecord, Partitions, 1, r.maxSplits = 0), "maxSplits is 0"},
     {"partitionSplit", EDIT(PartitionRecord, Partitions, 1, r.split = kNone), "split is"},
     {"partitionCapacity", EDIT(PartitionRecord, Partitions, 1, r.capacity = kNone), "capacity"},
+    {"partitionContext", EDIT(PartitionRecord, Partitions, 1, r.maxSplits = 11),
+     "11 splits of 8 keys do not hold a context of 96"},
+    {"partitionContextWraps",
+     EDIT(PartitionRecord, Partitions, 1, r.split = 1u << 26; r.maxSplits = 0), "maxSplits is 0"},
+    {"workspaceUnsplit", EDIT(PartitionRecord, Partitions, 0, r.workspaceItemBytes = 4),
+     "its keys are not split"},
+    {"workspaceNowhere", EDIT(PartitionRecord, Partitions, 0, r.workspaceOffset = 64),
+     "workspaceOffset is 64"},
+    {"workspaceUnaligned", EDIT(PartitionRecord, Partitions, 1, r.workspaceOffset = 4),
+     "must lie aligned"},
+    {"workspaceBeyond", EDIT(PartitionRecord, Partitions, 1, ++r.workspaceItemBytes),
+     "96 x 5 bytes at byte 0 must lie aligned behind byte 0 inside the 384 constant bytes"},
+    {"workspaceFarBeyond", EDIT(PartitionRecord, Partitions, 1, r.workspaceOffset = ~63ull),
+     "must lie aligned"},
+    {"workspaceWraps", EDIT(PartitionRecord, Partitions, 1, r.workspaceItemBytes = 1ull << 59),
+     "must lie aligned"},
+    {"workspaceOverlap",
+     EDIT(PartitionRecord, Partitions, 0, r = p.record<PartitionRecord>(SectionKind::Partitions, 1);
+          r.capacity = 64),
+     "behind byte 256"},
     {"textName", EDIT(TextRecord, Texts, 0, r.name.offset = kNone), "section Texts, record 0"},
     {"textText", EDIT(TextRecord, Texts, 1, r.text.size = kNone), "section Texts, record 1"},
     {"stopNegative", EDIT(int32_t, Stops, 0, r = -1), "token id -1 is negative"},
@@ -241,14 +261,20 @@ const Violation kViolations[] = {
     {"operandBatch", [](Editable &p) { p.operand(OperandKind::Batch).index = 7; }, "batch field"},
     {"operandWorkList", [](Editable &p) { p.operand(OperandKind::WorkList).index = 2; },
      "work list is index 2"},
+    {"operandWorkspace", [](Editable &p) { p.operand(OperandKind::Workspace).index = 2; },
+     "workspace is index 2"},
+    {"operandNoWorkspace", [](Editable &p) { p.operand(OperandKind::Workspace).index = 0; },
+     "of a workspace of 0 bytes"},
+    {"operandBeyondWorkspace",
+     [](Editable &p) { p.operand(OperandKind::Workspace).offset.constant = 384; },
+     "starts at byte 384 of a workspace of 384 bytes"},
     {"operandScalar", [](Editable &p) { p.operand(OperandKind::Scalar).index = 17; },
      "register is index 17"},
     {"arenaBeyond", [](Editable &p) { p.operand(OperandKind::Arena).offset.constant = 1 << 20; },
      "of an arena of"},
     {"arenaBeyondManyTokens",
      [](Editable &p) {
-       ++p.operand(OperandKind::Arena).offset.perToken;
-       p.operand(OperandKind::Arena).offset.constant = 70;
+       p.operand(OperandKind::Arena).offset = {330, 21, 0};
      },
      "at 64 token rows"},
     {"arenaOffsetWraps",
@@ -275,7 +301,7 @@ TEST(Plan, RoundTripKeepsEveryRecord) {
   EXPECT_EQ(plan->weights()[1].bytes, 32u * 6 * 2);
   EXPECT_EQ(plan->info().weightBytes, 64u + 384 + 1536);
   EXPECT_EQ(plan->info().pageBytes, 48u);
-  EXPECT_EQ(plan->info().workListBytes, (64u + 32) * 32);
+  EXPECT_EQ(plan->info().workListBytes, (64u + 96) * 32);
   ASSERT_EQ(plan->sources().size(), 4u);
   EXPECT_EQ(plan->sources()[2].offset, 220u);
   EXPECT_EQ(plan->files().size(), 1u);
@@ -443,9 +469,10 @@ TEST(Describe, ListsTheProgramWithOperandNames) {
   std::string text = describe(*plan);
   for (const char *part :
        {"launch append [tokens] (tokenIds, slots, pool keys)",
-        "launch scale [tokens] (tensor x, weight factors, arena[0], r7, r13, r12)",
+        "launch scale [tokens] (tensor x, weight factors, arena[384], r7, r13, r12)",
         "if tokens > r11 go to ", "r15 = ceil(tokens / r14)", "partition(work list 1)",
-        "panel of 8 rows", "x86-64-v3", "arena[20 T]", "keeps the last 8 tokens"})
+        "panel of 8 rows", "x86-64-v3", "workspace 1[0]", "workspace 384 B = 4 an item",
+        "keeps the last 8 tokens"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
@@ -454,7 +481,7 @@ TEST(Describe, JsonHasTheExactMemoryFigures) {
   ASSERT_TRUE(plan.isOk());
   auto json = describeJson(*plan);
   EXPECT_EQ(json["info"]["weightBytes"], 64 + 384 + 1536);
-  EXPECT_EQ(json["info"]["arenaBytes"], 128 + 20 * 64 + 4 * 32);
+  EXPECT_EQ(json["info"]["arenaBytes"], 384 + 20 * 64 + 4 * 32);
   EXPECT_EQ(json["program"].size(), plan->instructions().size());
   EXPECT_EQ(json["weights"][1]["sources"][1]["kind"], "transposedTensor");
 }

@@ -50,7 +50,8 @@ private:
     info.pageSize = Sample::pageSize;
     info.vocabularySize = Sample::vocabulary;
     info.registerCount = RegisterCount;
-    info.arena = {Sample::decode.capacity * sizeof(int32_t), Sample::columns * sizeof(float), 4};
+    info.arena = {Sample::decode.capacity * Sample::decode.workspaceItemBytes, Sample::columns * sizeof(float),
+                  4};
     writer_.addStop(7);
     writer_.addText("graph", "module {}");
     writer_.addText("report", "nothing to say");
@@ -172,7 +173,8 @@ private:
     const OperandRecord sampled = operand(OperandKind::Tensor, 2);
     const OperandRecord scaled = operand(OperandKind::Tensor, 3);
     const OperandRecord pageSize = scalar(PageSize), pages = scalar(input(InputRegister::MaxPages));
-    const ByteSize scaledOffset{}, partialOffset{0, Sample::columns * sizeof(float), 0};
+    const OperandRecord partials = operand(OperandKind::Workspace, 1);
+    const ByteSize scaledOffset{Sample::decode.capacity * Sample::decode.workspaceItemBytes, 0, 0};
 
     constant(One, 1);
     constant(PageSize, Sample::pageSize);
@@ -186,9 +188,9 @@ private:
     emit(Opcode::Partition, DecodeItems, 0, 0, 0, 1);
     uint32_t noDecode = emit(Opcode::BranchIfGreater, 0, One, DecodeItems);
     launch(TestKernel::Partial, DecodeItems,
-           {operand(OperandKind::WorkList, 1), keys, table, arena(partialOffset), pageSize, pages});
+           {operand(OperandKind::WorkList, 1), keys, table, partials, pageSize, pages});
     launch(TestKernel::Combine, DecodeItems,
-           {operand(OperandKind::WorkList, 1), arena(partialOffset), sums});
+           {operand(OperandKind::WorkList, 1), partials, sums});
     here(noDecode);
     launch(TestKernel::Gather, input(InputRegister::Samples),
            {batch(BatchField::SampleRows), sums, sampled});
