@@ -7,6 +7,7 @@
 #include "tests/tools/quire-diff/Checkpoint.h"
 #include "tests/tools/quire-diff/PagedSession.h"
 #include "tests/tools/quire-diff/RandomModule.h"
+#include "tests/tools/quire-diff/Splits.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -296,13 +297,21 @@ std::string randomCaseText(uint64_t seed) {
 Status runRandomCase(const DiffOptions &options) {
   std::mt19937_64 random(options.seed);
   RandomModel model = randomModel(random);
-  std::printf("case %llu: %s\n", static_cast<unsigned long long>(options.seed),
-              model.describe().c_str());
-  std::fflush(stdout);
   WorkFolder folder;
+  DiffOptions one = options;
+  std::string schedule;
+  if (options.splits) {
+    Splits splits = drawSplits(random, model.page, /*equal=*/false);
+    QUIRE_RETURN_IF_ERROR(writeSplits(splits, folder.path()));
+    one.schedules = folder.path();
+    schedule = "; " + splits.describe();
+  }
+  std::printf("case %llu: %s%s\n", static_cast<unsigned long long>(options.seed),
+              model.describe().c_str(), schedule.c_str());
+  std::fflush(stdout);
   std::string path = folder.file("case.mlir");
   std::ofstream(path) << randomCaseText(options.seed);
-  Status status = runDifferential(path, options);
+  Status status = runDifferential(path, one);
   return std::move(status).withContext("case " + std::to_string(options.seed));
 }
 

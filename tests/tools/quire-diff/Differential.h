@@ -17,6 +17,7 @@ struct DiffOptions {
   std::string schedules; ///< schedule files; empty: the compiler's defaults
   std::string oracle;    ///< another module with the same weights, for the reference; empty: the input
   std::optional<bool> newestLevel; ///< false: code for x86-64-v3; empty: the seed chooses
+  bool splits = false;   ///< random models: attention is split, as the seed says
   uint32_t threads = 2;
   std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out
 };

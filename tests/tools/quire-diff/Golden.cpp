@@ -37,6 +37,7 @@ Status compilePlan(const std::string &directory, const std::string &plan, const 
   compile.output = plan;
   compile.templates = options.templates;
   compile.cacheElement = cache;
+  compile.schedules = options.schedules;
   compile.disabledPasses = options.disabledPasses;
   compile.limits.maxTokens = 128;
   compile.limits.maxSamples = 128;

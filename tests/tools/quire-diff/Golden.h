@@ -13,6 +13,7 @@ struct GoldenOptions {
   std::string templates; ///< model templates
   uint64_t seed = 0;     ///< of page placement and chunk sizes
   uint32_t threads = 2;
+  std::string schedules; ///< schedule files; empty: the compiler's defaults
   std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out
 };
 

@@ -1,6 +1,7 @@
 // quire-diff: compiled plans against the reference interpreter and against golden outputs.
 #include "tests/tools/quire-diff/Differential.h"
 #include "tests/tools/quire-diff/Golden.h"
+#include "tests/tools/quire-diff/Invariance.h"
 
 #include <CLI/CLI.hpp>
 
@@ -16,6 +17,8 @@ static constexpr const char *kExamples = R"(Examples:
   quire-diff step.mlir --seed 7            random weights and ragged batches, against the interpreter
   quire-diff MODEL_DIR                     the same with a model's own weights
   quire-diff --random 20                   twenty random attention models
+  quire-diff --random 20 --splits          the same, with attention split over work items
+  quire-diff --invariant 20 --splits       alone, in any batch, in any chunks: the same bits
   quire-diff --golden tests/golden/models/llama
   quire-diff --demo models/demo tests/golden/models/demo.json
 QUIRE_SEED sets the seed when --seed does not. Exit codes: 0 agrees, 1 differs, 2 wrong usage.)";
@@ -32,7 +35,7 @@ int main(int argc, char **argv) {
   program.footer(kExamples);
   std::string input, golden, caseFile, level;
   std::vector<std::string> demo;
-  int randomCases = 0;
+  int randomCases = 0, invariantCases = 0;
   DiffOptions options;
   options.templates = QUIRE_TEMPLATES;
   const char *variable = std::getenv("QUIRE_SEED");
@@ -41,6 +44,9 @@ int main(int argc, char **argv) {
   program.add_option("--seed", options.seed, "Of weights, batches and pages");
   program.add_option("--steps", options.steps, "Random steps")->check(CLI::Range(1, 100000));
   program.add_option("--random", randomCases, "Random models; the case's seed is seed + number");
+  program.add_option("--invariant", invariantCases,
+                     "Random models whose sequences must not depend on batches and chunks");
+  program.add_flag("--splits", options.splits, "Split the attention of random models");
   program.add_option("--write-case", caseFile, "Write the random model of the seed to a file");
   program.add_option("--oracle", options.oracle, "Module that the reference runs instead of the input");
   program.add_option("--golden", golden, "A folder of golden outputs");
@@ -63,13 +69,14 @@ int main(int argc, char **argv) {
     std::ofstream file(caseFile);
     return file << randomCaseText(options.seed) && file.flush() ? 0 : 1;
   }
-  if (input.empty() && golden.empty() && demo.empty() && randomCases <= 0) {
+  if (input.empty() && golden.empty() && demo.empty() && randomCases <= 0 &&
+      invariantCases <= 0) {
     std::fprintf(stderr, "quire-diff: nothing to do; see --help\n");
     return 2;
   }
   std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(options.seed));
   GoldenOptions goldenOptions{options.templates, options.seed, options.threads,
-                              options.disabledPasses};
+                              options.schedules, options.disabledPasses};
   int failures = 0;
   if (!input.empty())
     failures += report(input, runDifferential(input, options));
@@ -81,6 +88,11 @@ int main(int argc, char **argv) {
     DiffOptions one = options;
     one.seed += static_cast<uint64_t>(number);
     failures += report("differs", runRandomCase(one));
+  }
+  for (int number = 0; number < invariantCases; ++number) {
+    DiffOptions one = options;
+    one.seed += static_cast<uint64_t>(number);
+    failures += report("depends", runInvarianceCase(one));
   }
   if (failures)
     std::printf("%d failed\n", failures);
