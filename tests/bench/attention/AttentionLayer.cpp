@@ -6,6 +6,7 @@
 
 #include "mlir/IR/MLIRContext.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -77,7 +78,8 @@ std::string moduleText(const LayerShape &shape) {
   return out.str();
 }
 
-void compile(const LayerShape &shape, uint32_t queries, bool fused, const std::string &path) {
+void compile(const LayerShape &shape, uint32_t queries, const LayerOptions &layer,
+             const std::string &path) {
   std::ofstream(path + ".mlir") << moduleText(shape);
   mlir::MLIRContext context;
   compiler::prepareContext(context);
@@ -87,10 +89,19 @@ void compile(const LayerShape &shape, uint32_t queries, bool fused, const std::s
   options.limits = {queries, 1, 1};
   options.cpuLevels = {__builtin_cpu_supports("avx512f") ? compiler::CpuLevel::X86_64_V4
                                                          : compiler::CpuLevel::X86_64_V3};
-  if (!fused)
+  const std::string schedules = path + ".schedules";
+  if (layer.split >= 0) {
+    std::filesystem::create_directory(schedules);
+    std::ofstream(schedules + "/attention.json")
+        << "{\"kernels\": [{\"variants\": [{\"max\": 1, \"queries\": 1, \"split\": "
+        << layer.split << "}, {\"min\": 2, \"queries\": 8}]}]}\n";
+    options.schedules = schedules;
+  }
+  if (!layer.fused)
     options.disabledPasses = {"quire-fuse-attention"};
   compiler::CompileReport report = compiler::compileModel(context, options);
   std::filesystem::remove(path + ".mlir");
+  std::filesystem::remove_all(schedules);
   if (report.failure != compiler::CompileFailure::None)
     fail("the compiler refused: " + (report.errors.empty() ? "" : report.errors.front()));
 }
@@ -109,13 +120,13 @@ double processorSeconds() {
 
 } // namespace
 
-AttentionLayer::AttentionLayer(const LayerShape &layerShape, uint32_t queries, bool fused,
-                               unsigned teamThreads)
-    : shape(layerShape), threads(teamThreads) {
+AttentionLayer::AttentionLayer(const LayerShape &layerShape, uint32_t queries,
+                               const LayerOptions &layer)
+    : shape(layerShape), threads(layer.threads) {
   path = (std::filesystem::temp_directory_path() /
           ("bench-attention-" + std::to_string(::getpid()) + ".plan"))
              .string();
-  compile(shape, queries, fused, path);
+  compile(shape, queries, layer, path);
   plan = std::make_unique<Plan>(take(Plan::open(path)));
   weights = take(WeightStore::load(*plan, {.modelDirectory = {}, .threads = 1, .progress = {}}));
   CpuDeviceOptions deviceOptions;
@@ -152,7 +163,7 @@ AttentionLayer::~AttentionLayer() {
   std::filesystem::remove(path, error);
 }
 
-double AttentionLayer::run(uint32_t queries) {
+LayerTime AttentionLayer::run(uint32_t queries) {
   positions.resize(queries);
   for (uint32_t i = 0; i < queries; ++i)
     positions[i] = static_cast<int32_t>(shape.context - queries + i);
@@ -171,9 +182,11 @@ double AttentionLayer::run(uint32_t queries) {
   batch.maxPages = static_cast<uint32_t>(table.size());
   batch.inputs = inputs;
   double started = processorSeconds();
+  auto wallStarted = std::chrono::steady_clock::now();
   if (Status status = executor->run(batch); !status.isOk())
     fail(std::string(status.message()));
-  return (processorSeconds() - started) / threads;
+  std::chrono::duration<double> wall = std::chrono::steady_clock::now() - wallStarted;
+  return {(processorSeconds() - started) / threads, wall.count()};
 }
 
 std::vector<float> AttentionLayer::output() const {

@@ -16,15 +16,26 @@ struct LayerShape {
   uint32_t context; ///< tokens of the sequence, and what the plan is compiled for
 };
 
+struct LayerOptions {
+  bool fused = true;
+  int64_t split = -1; ///< keys of a split for single queries, 0: not split, -1: the compiler's choice
+  unsigned threads = 1;
+};
+
+/// Seconds of one step.
+struct LayerTime {
+  double processor; ///< for each thread: what other programs take of a busy machine does not count
+  double wall;
+};
+
 class AttentionLayer {
 public:
   /// `queries` is the most tokens of a step. Ends the process with a message when anything fails.
-  AttentionLayer(const LayerShape &shape, uint32_t queries, bool fused, unsigned threads);
+  AttentionLayer(const LayerShape &shape, uint32_t queries, const LayerOptions &options);
   ~AttentionLayer();
 
-  /// Runs the last `queries` tokens of the context. Seconds of processor time of the step, for each thread:
-  /// what other programs take of a busy machine does not count.
-  double run(uint32_t queries);
+  /// Runs the last `queries` tokens of the context.
+  LayerTime run(uint32_t queries);
   /// Output rows of the last run, [queries, heads * dim].
   std::vector<float> output() const;
   uint64_t arenaBytes() const { return executor->memory().arena; }
