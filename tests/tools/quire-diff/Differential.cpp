@@ -8,6 +8,7 @@
 #include "tests/tools/quire-diff/PagedSession.h"
 #include "tests/tools/quire-diff/RandomModule.h"
 #include "tests/tools/quire-diff/Splits.h"
+#include "tests/tools/quire-golden/Recording.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
@@ -63,15 +65,22 @@ public:
                                   options.newestLevel.value_or(newest)};
     QUIRE_ASSIGN_OR_RETURN(session, PagedSession::open(sessionOptions, random));
     for (int number = 0; number < options.steps; ++number) {
+      recording.steps.emplace_back();
       Status status = paged ? pagedStep(*oracle) : rowStep(*oracle);
       if (!status.isOk())
         return std::move(status).withContext("step " + std::to_string(number) + " (" + shape + ")");
     }
-    return Status::ok();
+    if (options.record.empty())
+      return Status::ok();
+    recording.description = input;
+    recording.tolerance = tolerance();
+    recording.pages = paged ? kPages : 0;
+    return recording.write(options.record + "/record.cbor");
   }
 
 private:
-  std::string plan() const { return folder.file("case.plan"); }
+  std::string plan() const { return place() + "/case.plan"; }
+  std::string place() const { return options.record.empty() ? folder.path() : options.record; }
 
   /// Reads or imports the graph, before any pass, for the oracle.
   Status prepare() {
@@ -102,7 +111,7 @@ private:
       weights = directory.str();
       return Status::ok();
     }
-    weights = folder.path();
+    weights = place();
     return writeRandomWeights(*module, weights, random);
   }
 
@@ -164,6 +173,7 @@ private:
       if (length > 0 && (random() % 8 == 0 || length + 8 > static_cast<int64_t>(info.maxContext))) {
         session->forget(sequence);
         oracle.forget(sequence);
+        recording.steps.back().forgotten.push_back(sequence);
         length = 0;
       }
       int64_t fresh = std::min({newRows(length), static_cast<int64_t>(info.maxContext) - length,
@@ -180,6 +190,7 @@ private:
       shape += (i ? ", " : "") + std::to_string(fresh) + " after " + std::to_string(length);
       rows.push_back(std::move(each));
     }
+    recording.steps.back().rows = rows;
     std::vector<reference::SequenceStep> batch;
     for (const SequenceRows &each : rows)
       batch.push_back({each.sequence, each.tokens, each.samples});
@@ -211,6 +222,12 @@ private:
       tensors[StringRef(name.data(), name.size())] = std::move(tensor);
       given = {name, values.back().data(), static_cast<uint64_t>(rows), 0};
     }
+    if (given.data) {
+      RecordedStep &record = recording.steps.back();
+      record.input = given.name;
+      record.inputRows = given.rows;
+      record.inputValues = values.back();
+    }
     QUIRE_RETURN_IF_ERROR(session->step(given));
     reference::SequenceStep sequence{next++, std::vector<int32_t>(static_cast<size_t>(rows)), {}};
     auto expected = oracle.run({sequence}, tensors);
@@ -234,33 +251,17 @@ private:
 
   Status compare(const std::string &name, const reference::Tensor &expected) {
     QUIRE_ASSIGN_OR_RETURN(TensorView view, session->executor().output(name));
-    int64_t columns = expected.rowSize();
-    if (view.rows != static_cast<uint64_t>(expected.rows()) ||
-        view.columns != static_cast<uint64_t>(columns))
-      return wrong("output " + name + " has " + std::to_string(view.rows) + " x " +
-                   std::to_string(view.columns) + " elements, the reference " +
-                   std::to_string(expected.rows()) + " x " + std::to_string(columns));
-    double largest = 1e-6;
-    for (double value : expected.values)
-      largest = std::max(largest, std::abs(value));
-    double allowed = (narrowCache ? 1.0 / 512 : 5e-5) * largest;
-    for (int64_t row = 0; row < expected.rows(); ++row)
-      for (int64_t column = 0; column < columns; ++column) {
-        double want = expected.row(row)[column];
-        double got = view.row(static_cast<uint64_t>(row))[column];
-        if (std::abs(got - want) <= allowed) {
-          worst = std::max(worst, std::abs(got - want) / largest);
-          continue;
-        }
-        char text[256];
-        std::snprintf(text, sizeof text,
-                      "%s[%lld, %lld] is %.9g, the reference says %.9g (allowed difference %.2g)",
-                      name.c_str(), static_cast<long long>(row), static_cast<long long>(column),
-                      got, want, allowed);
-        return wrong(text);
-      }
+    RecordedOutput output{name, static_cast<uint64_t>(expected.rows()),
+                          static_cast<uint64_t>(expected.rowSize()),
+                          {expected.values.begin(), expected.values.end()}};
+    QUIRE_ASSIGN_OR_RETURN(double error, compareOutput(view, output, tolerance()));
+    worst = std::max(worst, error);
+    if (!options.record.empty())
+      recording.steps.back().outputs.push_back(std::move(output));
     return Status::ok();
   }
+
+  double tolerance() const { return narrowCache ? 1.0 / 512 : 5e-5; }
 
   const std::string input;
   const DiffOptions &options;
@@ -272,6 +273,7 @@ private:
   std::string weights;
   std::unique_ptr<PagedSession> session;
   bool narrowCache = false;
+  Recording recording;
   std::string shape;
   int64_t next = 0;
 
@@ -299,17 +301,25 @@ Status runRandomCase(const DiffOptions &options) {
   RandomModel model = randomModel(random);
   WorkFolder folder;
   DiffOptions one = options;
+  std::string place = folder.path();
+  if (!options.record.empty()) {
+    place = one.record += "/case-" + std::to_string(options.seed);
+    std::error_code error;
+    std::filesystem::create_directories(place, error);
+    if (error)
+      return Status::error(ErrorCode::Io, "cannot make the folder " + place);
+  }
   std::string schedule;
   if (options.splits) {
     Splits splits = drawSplits(random, model.page, /*equal=*/false);
-    QUIRE_RETURN_IF_ERROR(writeSplits(splits, folder.path()));
-    one.schedules = folder.path();
+    QUIRE_RETURN_IF_ERROR(writeSplits(splits, place));
+    one.schedules = place;
     schedule = "; " + splits.describe();
   }
   std::printf("case %llu: %s%s\n", static_cast<unsigned long long>(options.seed),
               model.describe().c_str(), schedule.c_str());
   std::fflush(stdout);
-  std::string path = folder.file("case.mlir");
+  std::string path = place + "/case.mlir";
   std::ofstream(path) << randomCaseText(options.seed);
   Status status = runDifferential(path, one);
   return std::move(status).withContext("case " + std::to_string(options.seed));

@@ -15,17 +15,14 @@ struct GoldenOptions {
   uint32_t threads = 2;
   std::string schedules; ///< schedule files; empty: the compiler's defaults
   std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out
+  std::string record; ///< folder that keeps models, plans and golden outputs for quire-golden
 };
 
-/// A language model's folder. f32: a 64-token prefill, whole and in chunks of odd sizes, and 32 greedy
-/// steps give the golden tokens exactly and all logits within 1e-4 of the largest. bf16 (every weight
-/// rounded): our error against exact arithmetic is at most twice the bf16 reference's error plus one
-/// rounding, in the maximum and in the norm (the rule of FlashAttention-3, arXiv 2407.08608).
-/// A folder without tokens is a multi-layer perceptron: all its activations within 1e-5.
+/// A language model's folder in f32 and with every weight rounded to bf16, or a multi-layer
+/// perceptron; the criteria are those of GoldenChecks.h.
 Status runGolden(const std::string &directory, const GoldenOptions &options);
 
-/// models/demo against its recorded greedy continuations, with an f32 cache: tokens exact, the eight
-/// best logits of every step within 1e-4 of the largest.
+/// models/demo against its recorded greedy continuations, with an f32 cache.
 Status runDemoGolden(const std::string &model, const std::string &record,
                      const GoldenOptions &options);
 

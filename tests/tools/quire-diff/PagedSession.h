@@ -1,4 +1,4 @@
-// Runs a plan step by step on the CPU device, as an engine would, in the most hostile memory: every
+// Runs a plan step by step on a device, as an engine would, in the most hostile memory: every
 // cache element that no step has written is NaN, pages are handed out in random order, and unused
 // entries of the block table point to random pages.
 #pragma once
@@ -26,6 +26,8 @@ struct SessionOptions {
   uint32_t pages = 64;  ///< of every pool
   uint32_t threads = 2;
   bool newestLevel = true; ///< false: code for x86-64-v3 even if the machine has more
+  std::string device = "cpu"; ///< as `quire run --device` takes it
+  std::string model = "";     ///< folder of the weights instead of the plan's
 };
 
 class PagedSession {
@@ -37,13 +39,15 @@ public:
   Status step(const std::vector<SequenceRows> &rows);
   /// Runs a plan that is no language model.
   Status step(const StepInput &input);
-  /// Gives a sequence's pages back and fills them with NaN.
+  /// Gives a sequence's pages back and fills them with NaN. A device that cannot says so at the next
+  /// step.
   void forget(int64_t sequence);
 
   /// Whether a page that belongs to no sequence was written.
   Status checkUnusedPages() const;
 
   Executor &executor() { return *executor_; }
+  Device &device() { return *device_; }
   const Plan &plan() const { return plan_; }
   uint32_t freePages() const { return static_cast<uint32_t>(free_.size()); }
   int64_t length(int64_t sequence) const;
@@ -54,13 +58,14 @@ private:
     int64_t length = 0;
   };
   PagedSession(Plan plan, std::mt19937_64 &random) : plan_(std::move(plan)), random_(random) {}
-  void poison(int32_t page);
+  Status poison(int32_t page);
 
   Plan plan_;
   std::mt19937_64 &random_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<WeightStore> weights_;
   std::unique_ptr<Executor> executor_;
+  std::vector<uint32_t> groups_; ///< of cache pools
   std::vector<int32_t> free_;
   std::map<int64_t, State> sequences_;
 };

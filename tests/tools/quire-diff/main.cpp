@@ -20,6 +20,7 @@ static constexpr const char *kExamples = R"(Examples:
   quire-diff --random 20 --splits          the same, with attention split over work items
   quire-diff --invariant 20 --splits       alone, in any batch, in any chunks: the same bits
   quire-diff --golden tests/golden/models/llama
+  quire-diff --random 20 --record out      and keep them for quire-golden on another machine
   quire-diff --demo models/demo tests/golden/models/demo.json
 QUIRE_SEED sets the seed when --seed does not. Exit codes: 0 agrees, 1 differs, 2 wrong usage.)";
 
@@ -51,6 +52,8 @@ int main(int argc, char **argv) {
   program.add_option("--oracle", options.oracle, "Module that the reference runs instead of the input");
   program.add_option("--golden", golden, "A folder of golden outputs");
   program.add_option("--demo", demo, "The demo model and its record")->expected(2);
+  program.add_option("--record", options.record,
+                     "Keep plans, weights and results in a folder for quire-golden");
   program.add_option("--templates", options.templates, "Folder of model templates");
   program.add_option("--schedules", options.schedules, "Folder of schedule files");
   program.add_option("--level", level, "CPU level to run (default: the seed chooses)")
@@ -76,7 +79,7 @@ int main(int argc, char **argv) {
   }
   std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(options.seed));
   GoldenOptions goldenOptions{options.templates, options.seed, options.threads,
-                              options.schedules, options.disabledPasses};
+                              options.schedules, options.disabledPasses, options.record};
   int failures = 0;
   if (!input.empty())
     failures += report(input, runDifferential(input, options));
