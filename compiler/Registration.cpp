@@ -2,6 +2,7 @@
 #include "compiler/Registration.h"
 
 #include "compiler/cpu/Passes.h"
+#include "compiler/cuda/Passes.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/plan/Passes.h"
@@ -42,6 +43,7 @@ void quire::registerAllDialects(DialectRegistry &registry) {
   registerTileLevel(registry);
   registerPlanLevel(registry);
   compiler::registerCpuDialects(registry);
+  cuda::registerCudaDialects(registry);
 }
 
 void quire::registerAllPasses() {
@@ -50,6 +52,7 @@ void quire::registerAllPasses() {
   registerSymbolDCEPass();
   graph::registerGraphPasses();
   compiler::registerCpuPasses();
+  cuda::registerCudaPasses();
   tile::registerTilePasses();
   registerQuirePlanPasses();
   registerPlanPipeline();

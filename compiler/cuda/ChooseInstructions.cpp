@@ -1,0 +1,66 @@
+// Decides which tensor core instruction each contraction becomes.
+//
+//   before:  linalg.generic … ins(%x, %w : tensor<64x64xbf16>, tensor<64x64xbf16>)
+//   after:   linalg.generic {cuda.instruction = "mma.bf16"} …
+//
+// A left operand that the kernel computes (the weights of a softmax, between 0 and 1) is narrowed
+// to the right one's 16-bit type, as every fused attention does; a loaded one never is.
+#include "compiler/cuda/FragmentsPrinter.h"
+#include "compiler/cuda/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace quire::cuda {
+#define GEN_PASS_DEF_CHOOSEINSTRUCTIONS
+#include "compiler/cuda/Passes.h.inc"
+} // namespace quire::cuda
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+namespace {
+
+/// The type of what `value` holds before it is widened or masked: that of the loads behind it.
+Type loadedType(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (op && !isa<tile::LoadOp, tile::LoadPagesOp>(op)) {
+    auto generic = dyn_cast<linalg::GenericOp>(op);
+    if (generic && (generic.getNumReductionLoops() > 0 || generic.getNumDpsInputs() != 1))
+      return {};
+    if (!generic &&
+        !isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp>(op))
+      return {};
+    value = op->getOperand(0);
+    op = value.getDefiningOp();
+  }
+  return op ? getElementTypeOrSelf(value.getType()) : Type();
+}
+
+/// Whether every value that a generic yields is one of its operand or zero: a mask, not arithmetic.
+bool onlyMasks(Value value) {
+  for (auto op = value.getDefiningOp<linalg::GenericOp>(); op;
+       op = op.getDpsInputs()[0].getDefiningOp<linalg::GenericOp>())
+    for (Operation &inner : op.getBody()->without_terminator())
+      if (!isa<arith::ExtFOp, arith::SelectOp, arith::ConstantOp>(inner) &&
+          !isa<IntegerType, IndexType>(inner.getResult(0).getType()))
+        return false;
+  return true;
+}
+
+struct ChooseInstructions : quire::cuda::impl::ChooseInstructionsBase<ChooseInstructions> {
+  void runOnOperation() override {
+    getOperation().walk([&](linalg::GenericOp op) {
+      if (!isContraction(op))
+        return;
+      Type left = loadedType(op.getDpsInputs()[0]), right = loadedType(op.getDpsInputs()[1]);
+      bool isHalf = right && (right.isBF16() || right.isF16()) && onlyMasks(op.getDpsInputs()[1]) &&
+                    (!left || (left == right && onlyMasks(op.getDpsInputs()[0])));
+      StringRef instruction = !isHalf ? "mma.tf32x3" : right.isBF16() ? "mma.bf16" : "mma.f16";
+      op->setAttr(kInstruction, StringAttr::get(&getContext(), instruction));
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,101 @@
+// Decides how a kernel's text walks its tensors.
+//
+//   before:  tile.kernel @linear_r32 … schedule <rows = 32, columns = 64, warps = 4> { … }
+//   after:   tile.kernel @linear_r32 … attributes {cuda.walk = "fragments",
+//                                                  cuda.warps = array<i64: 2, 2, 1>} { … }
+//
+// Loops and contractions of many rows are walked by fragments. Warps divide a product's rows and
+// columns so that they read as little of both operands as possible; where rows are reduced, a row
+// stays in one warp.
+#include "compiler/cuda/FragmentsPrinter.h"
+#include "compiler/cuda/Passes.h"
+#include "compiler/cuda/Schedules.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace quire::cuda {
+#define GEN_PASS_DEF_CHOOSEWALK
+#include "compiler/cuda/Passes.h.inc"
+} // namespace quire::cuda
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+namespace {
+
+int64_t rowsOf(linalg::GenericOp op) {
+  int64_t rows = 1;
+  for (int64_t size : cast<RankedTensorType>(op.getResult(0).getType()).getShape().drop_back())
+    rows *= size;
+  return rows;
+}
+
+/// [along rows, along columns] of `warps` warps for a product of `rows` by `columns`.
+std::pair<int64_t, int64_t> divideProduct(int64_t rows, int64_t columns, int64_t warps) {
+  std::pair<int64_t, int64_t> best{1, 1};
+  int64_t bestCost = std::numeric_limits<int64_t>::max();
+  int64_t strips = llvm::divideCeil(rows, 16);
+  for (int64_t m = 1; m <= warps; m *= 2) {
+    int64_t n = warps / m;
+    if (strips % m != 0 || columns % (16 * n) != 0)
+      continue;
+    int64_t cost = strips * 16 / m + columns / n;
+    if (cost < bestCost) {
+      bestCost = cost;
+      best = {m, n};
+    }
+  }
+  if (bestCost == std::numeric_limits<int64_t>::max() && warps > 1)
+    return divideProduct(rows, columns, warps / 2);
+  return best;
+}
+
+struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
+  void runOnOperation() override {
+    tile::KernelOp kernel = getOperation();
+    Builder builder(kernel);
+    ScheduleView schedule(kernel);
+    linalg::GenericOp product;
+    bool reducesRows = false, loops = false;
+    kernel.walk([&](Operation *op) {
+      loops |= isa<scf::ForOp>(op);
+      auto generic = dyn_cast<linalg::GenericOp>(op);
+      if (!generic || generic.getNumReductionLoops() == 0)
+        return;
+      if (!isContraction(generic))
+        reducesRows = true;
+      else if (!product)
+        product = generic;
+    });
+    bool byRows = !loops && (!product || rowsOf(product) == 1 || schedule.fma);
+    int64_t warps = schedule.warps ? schedule.warps : 4;
+    if (warps < 1 || warps > 32 || !llvm::isPowerOf2_64(warps)) {
+      kernel.emitOpError() << "has schedule.warps " << warps
+                           << "; a block has 1, 2, 4, 8, 16 or 32";
+      return signalPassFailure();
+    }
+    SmallVector<int64_t> division{warps, 1, 1};
+    if (!byRows && schedule.parallelKeys) {
+      division = {1, 1, warps};
+    } else if (!byRows && product && !loops && !reducesRows) {
+      auto shape = cast<RankedTensorType>(product.getResult(0).getType()).getShape();
+      auto [m, n] = divideProduct(rowsOf(product), shape.back(), warps);
+      division = {m, n, 1};
+    } else if (!byRows) {
+      // Strips of 16 rows are dealt to the warps; with fewer strips than warps there are fewer
+      // warps.
+      int64_t strips = product ? llvm::divideCeil(rowsOf(product), 16) : 1;
+      while (warps > 1 && strips % warps != 0)
+        warps /= 2;
+      division = {warps, 1, 1};
+    }
+    kernel->setAttr(kWalk, builder.getStringAttr(byRows ? "rows" : "fragments"));
+    kernel->setAttr(kWarps, builder.getDenseI64ArrayAttr(division));
+    if (!byRows && schedule.stages)
+      kernel->setAttr(kStages, builder.getI64IntegerAttr(schedule.stages));
+  }
+};
+
+} // namespace

@@ -1,0 +1,81 @@
+// How the rows and columns of a fragment are spread over warps: compiler/layout says where an
+// accumulator's elements are; this says which accumulator.
+#include "compiler/cuda/FragmentsPrinter.h"
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+int64_t FragmentsPrinter::paddedColumns(int64_t columns) const {
+  int64_t unit = 16 * context.warpsN; // ldmatrix fills two instructions of 8 columns
+  return (columns + unit - 1) / unit * unit;
+}
+
+int64_t FragmentsPrinter::tilesM() const { return rowsPadded / (16 * context.warpsM); }
+
+int64_t FragmentsPrinter::tilesN(int64_t columns) const {
+  return paddedColumns(columns) / (8 * context.warpsN);
+}
+
+int64_t FragmentsPrinter::registersOf(int64_t columns) const {
+  return columns ? tilesM() * tilesN(columns) * 4 : tilesM() * 2;
+}
+
+layout::Fragment FragmentsPrinter::fragment(int64_t columns) const {
+  auto accumulator = layout::accumulator(
+      static_cast<int>(rowsPadded), static_cast<int>(paddedColumns(columns ? columns : 1)),
+      static_cast<int>(context.warpsM), static_cast<int>(context.warpsN));
+  return columns ? *accumulator : layout::reduced(*accumulator, 1);
+}
+
+std::string FragmentsPrinter::warpName() const {
+  int64_t count = context.warpsM * context.warpsN;
+  return count == context.warps ? "warp" : "(warp % " + std::to_string(count) + ")";
+}
+
+std::string FragmentsPrinter::warpRow() const {
+  if (context.warpsM == 1)
+    return "0";
+  return context.warpsN == 1 ? warpName()
+                             : "(" + warpName() + " % " + std::to_string(context.warpsM) + ")";
+}
+
+std::string FragmentsPrinter::warpColumn() const {
+  if (context.warpsN == 1)
+    return "0";
+  return context.warpsM == 1 ? warpName()
+                             : "(" + warpName() + " / " + std::to_string(context.warpsM) + ")";
+}
+
+bool FragmentsPrinter::isMatrix(Type type) const {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() == static_cast<int64_t>(lead.size()) + 1 &&
+         tensor.getShape().drop_back() == ArrayRef(lead);
+}
+
+bool FragmentsPrinter::isRowVector(Type type) const {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getShape() == ArrayRef(lead);
+}
+
+bool cuda::isContraction(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 2 || op.getNumReductionLoops() != 1 || op.getNumDpsInits() != 1)
+    return false;
+  unsigned depth = op.getNumLoops() - 1;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  if (op.getIteratorTypesArray()[depth] != utils::IteratorType::reduction ||
+      !maps[0].isFunctionOfDim(depth) || !maps[1].isFunctionOfDim(depth) ||
+      maps[2].getNumResults() < 2)
+    return false;
+  // The right side has the column, the left side the rows.
+  unsigned column =
+      cast<AffineDimExpr>(maps[2].getResult(maps[2].getNumResults() - 1)).getPosition();
+  return maps[1].getNumResults() == 2 && maps[1].isFunctionOfDim(column) &&
+         !maps[0].isFunctionOfDim(column);
+}
+
+bool cuda::depthIsContiguous(linalg::GenericOp contraction) {
+  AffineMap map = contraction.getIndexingMapsArray()[1];
+  unsigned depth = contraction.getNumLoops() - 1;
+  return cast<AffineDimExpr>(map.getResult(map.getNumResults() - 1)).getPosition() == depth;
+}

@@ -1,0 +1,73 @@
+// Reductions of a fragment along its columns: over the registers of a row, then over the four lanes
+// that share it.
+#include "compiler/cuda/FragmentsPrinter.h"
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+LogicalResult FragmentsPrinter::reduction(linalg::GenericOp op) {
+  FailureOr<Combiner> combiner = combinerOf(op);
+  if (failed(combiner))
+    return failure();
+  int64_t columns = 0;
+  for (Value input : op.getDpsInputs())
+    if (auto found = held.find(input); found != held.end() && found->second.columns)
+      columns = found->second.columns;
+  if (!columns || !isRowVector(op.getResult(0).getType()))
+    return op.emitOpError() << "does not reduce a matrix to a value for each of its rows";
+  if (context.warpsN > 1)
+    return op.emitOpError() << "reduces columns that are spread over " << context.warpsN
+                            << " warps; divide rows among the warps instead";
+  FailureOr<Held> target =
+      continued(op, op.getDpsInitOperand(0), StringRef(combiner->warpFunction).lower());
+  if (failed(target))
+    return failure();
+
+  std::string partial = context.unique.fresh("partial");
+  text.openUnrolled("m", target->registers);
+  text.line("float " + partial + " = " + combiner->identity + ";");
+  int64_t perRow = tilesN(columns) * 2;
+  text.openUnrolled("n", perRow);
+  // Registers of row m: two neighbours of each instruction.
+  text.line("const int i = m / 2 * " + Twine(tilesN(columns) * 4) +
+            " + n / 2 * 4 + m % 2 * 2 + n % 2;");
+  CodeText inside(text.indentation());
+  ElementScope where = scope(inside, inside, columns, false);
+  std::string guard = columns != paddedColumns(columns) ? "col < " + std::to_string(columns) : "";
+  ElementPrinter elements(where);
+  Coordinates loops = coordinates(columns, false);
+  bool bad = false;
+  BodyInputs inputs;
+  inputs.argument = [&](unsigned number) -> std::string {
+    if (number + 1 == op->getNumOperands())
+      return partial;
+    OpOperand &operand = op->getOpOperand(number);
+    FailureOr<Coordinates> at = operandCoordinates(op, op.getMatchingIndexingMap(&operand), loops);
+    FailureOr<std::string> value =
+        succeeded(at) ? elements.element(operand.get(), *at) : FailureOr<std::string>();
+    bad |= failed(value);
+    return succeeded(value) ? *value : "0";
+  };
+  inputs.index = [&](unsigned dimension) { return loops[dimension].text(); };
+  inputs.outside = [&](Value value) -> std::string {
+    FailureOr<std::string> outer = elements.scalar(value);
+    bad |= failed(outer);
+    return succeeded(outer) ? *outer : "0";
+  };
+  FailureOr<std::string> next =
+      bodyExpression(*op.getBody(), inputs, inside, context.unique, where.scalars);
+  if (bad || failed(next))
+    return failure();
+  positions(text, columns, false, inside.text() + *next + guard);
+  text.append(inside);
+  text.line((guard.empty() ? "" : "if (" + guard + ") ") + partial + " = " + *next + ";");
+  text.close();
+  FailureOr<std::string> joined =
+      combiner->apply(target->name + "[m]", "quad" + combiner->warpFunction + "(" + partial + ")");
+  if (failed(joined))
+    return failure();
+  text.line(target->name + "[m] = " + *joined + ";");
+  text.close();
+  return success();
+}

@@ -1,0 +1,365 @@
+// The walk over a kernel's operations in fragments: elementwise operations as loops over registers,
+// stores, branches.
+#include "compiler/cuda/FragmentsPrinter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+LogicalResult cuda::printFragments(KernelContext &context) {
+  return FragmentsPrinter(context).run();
+}
+
+/// The row dimensions are those of the contractions' results, or else of what is stored.
+LogicalResult FragmentsPrinter::chooseRows() {
+  RankedTensorType shape;
+  context.kernel.walk([&](linalg::GenericOp op) {
+    if (!shape && isContraction(op))
+      shape = cast<RankedTensorType>(op.getResult(0).getType());
+  });
+  context.kernel.walk([&](tile::StoreOp op) {
+    auto type = cast<RankedTensorType>(op.getValue().getType());
+    if (!shape && type.getRank() > 1)
+      shape = type;
+  });
+  if (!shape || !shape.hasStaticShape())
+    return context.kernel.emitOpError() << "has no matrix of static size to walk by fragments";
+  lead.assign(shape.getShape().begin(), shape.getShape().end() - 1);
+  rows = 1;
+  for (int64_t size : lead)
+    rows *= size;
+  int64_t unit = 16 * context.warpsM;
+  rowsPadded = (rows + unit - 1) / unit * unit;
+  // What contractions read is never held in registers unless it is itself a result of one.
+  context.kernel.walk([&](linalg::GenericOp op) {
+    if (!isContraction(op))
+      return;
+    SmallVector<Value> work{op.getDpsInputs()[1]};
+    while (!work.empty()) {
+      Value value = work.pop_back_val();
+      if (!isa<RankedTensorType>(value.getType()) || !operands.insert(value).second)
+        continue;
+      if (Operation *maker = value.getDefiningOp())
+        llvm::append_range(work, maker->getOperands());
+    }
+  });
+  return success();
+}
+
+LogicalResult FragmentsPrinter::run() {
+  if (failed(chooseRows()))
+    return failure();
+  return block(context.kernel.entry());
+}
+
+LogicalResult FragmentsPrinter::block(Block &ops) {
+  for (Operation &op : ops.without_terminator())
+    if (failed(operation(op)))
+      return failure();
+  return success();
+}
+
+LogicalResult FragmentsPrinter::operation(Operation &op) {
+  if (isScalarOp(&op))
+    return printScalar(&op, context.names, context.unique, text);
+  return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case([&](linalg::GenericOp generic) -> LogicalResult {
+        if (operands.contains(generic.getResult(0)))
+          return success();
+        if (isContraction(generic))
+          return contraction(generic);
+        bool readsHeld = llvm::any_of(generic->getOperands(), [&](Value v) { return isHeld(v); });
+        bool reducesHeld = llvm::any_of(generic.getDpsInputs(),
+                                        [&](Value v) { return isHeld(v) && held[v].columns > 0; });
+        if (generic.getNumReductionLoops() > 0 && reducesHeld)
+          return reduction(generic);
+        Type type = generic.getResult(0).getType();
+        if (isRowVector(type) || (readsHeld && isMatrix(type)))
+          return elementwise(generic);
+        return success(); // evaluated where it is used
+      })
+      .Case([&](scf::ForOp inner) { return loop(inner); })
+      .Case([&](scf::IfOp inner) { return conditional(inner); })
+      .Case([&](tile::StoreOp inner) { return store(inner); })
+      .Case([&](memref::AllocOp inner) { return sharedBuffer(inner); })
+      .Case([&](gpu::BarrierOp barrier) {
+        text.line("__syncthreads();");
+        // What warps held before lies in shared memory now; they divide it anew.
+        if (auto warps = barrier->getAttrOfType<DenseI64ArrayAttr>(kWarps)) {
+          context.warpsM = warps[0];
+          context.warpsN = warps[1];
+          held.clear();
+        }
+        return success();
+      })
+      .Case<linalg::FillOp, tile::LoadOp, tile::LoadPagesOp, tensor::EmptyOp, arith::ConstantOp,
+            tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp,
+            tensor::InsertSliceOp>([](Operation *) { return success(); })
+      .Default([](Operation *other) {
+        return other->emitOpError() << "cannot be printed in a kernel of fragments";
+      });
+}
+
+LogicalResult FragmentsPrinter::conditional(scf::IfOp op) {
+  if (op.getNumResults() > 0 || !op.getElseRegion().empty())
+    return op.emitOpError() << "has results or an else branch; the CUDA stage takes neither";
+  text.open("if (" + context.names.lookup(op.getCondition()) + ")");
+  if (failed(block(*op.thenBlock())))
+    return failure();
+  text.close();
+  return success();
+}
+
+/// A buffer in shared memory through which warps exchange fragments. What the memory held before is
+/// done with when all warps are here; then rows of the exchange are spread over the warps by
+/// columns.
+LogicalResult FragmentsPrinter::sharedBuffer(memref::AllocOp op) {
+  auto type = op.getType();
+  int64_t offset =
+      context.reserveShared(type.getNumElements() * storageBytes(type.getElementType()));
+  std::string name = context.unique.fresh("exchange");
+  std::string element = storageType(type.getElementType());
+  if (!isa_and_nonnull<memref::AllocOp>(op->getPrevNode()))
+    text.line("__syncthreads();");
+  text.line(element + " *const " + name + " = reinterpret_cast<" + element + " *>(shared + " +
+            Twine(offset) + ");");
+  context.names[op.getResult()] = name;
+  return success();
+}
+
+// --- Registers ---------------------------------------------------------------------------------
+
+Held FragmentsPrinter::declare(Value value, StringRef hint, bool carried) {
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t columns = isRowVector(type) ? 0 : type.getShape().back();
+  Held result{context.unique.fresh(hint), columns, registersOf(columns)};
+  text.line(registerType(type.getElementType()) + " " + result.name + "[" +
+            Twine(result.registers) + "];");
+  if (carried)
+    context.carriedRegisters += result.registers;
+  else
+    context.widestTile = std::max(context.widestTile, result.registers);
+  held[value] = result;
+  return result;
+}
+
+Coordinates FragmentsPrinter::coordinates(int64_t columns, bool pairs) const {
+  Coordinates result(lead.size());
+  int64_t below = 1;
+  for (size_t dimension = lead.size(); dimension-- > 0;) {
+    int64_t size = lead[dimension];
+    result[dimension] = Coordinate::of(0);
+    if (size == 1)
+      continue;
+    std::string value = "row";
+    if (below > 1)
+      value = "(" + value + " / " + std::to_string(below) + ")";
+    if (below * size < rows)
+      value = "(" + value + " % " + std::to_string(size) + ")";
+    result[dimension] = Coordinate::variable(value, 0, size);
+    below *= size;
+  }
+  if (columns) {
+    Coordinate column = Coordinate::variable("col", 0, columns, pairs ? 2 : 1);
+    if (pairs)
+      column.lane = Coordinate::Contiguous;
+    result.push_back(column);
+  }
+  return result;
+}
+
+/// Defines row and col of register i (of pair i) where `used` mentions them.
+void FragmentsPrinter::positions(CodeText &out, int64_t columns, bool pairs, StringRef used) const {
+  auto mentions = [&](StringRef word) {
+    for (size_t at = used.find(word); at != StringRef::npos; at = used.find(word, at + 1)) {
+      bool left = at == 0 || !(llvm::isAlnum(used[at - 1]) || used[at - 1] == '_');
+      size_t end = at + word.size();
+      bool right = end >= used.size() || !(llvm::isAlnum(used[end]) || used[end] == '_');
+      if (left && right)
+        return true;
+    }
+    return false;
+  };
+  std::string warp = warpName();
+  layout::IndexNames names{pairs ? "(2 * i)" : "i", "lane", warp};
+  layout::Fragment spread = fragment(columns);
+  if (mentions("row"))
+    out.line("const int row = " + spread.expression(0, names) + ";");
+  if (columns && mentions("col"))
+    out.line("const int col = " + spread.expression(1, names) + ";");
+}
+
+ElementScope FragmentsPrinter::scope(CodeText &chunk, CodeText &element, int64_t columns,
+                                     bool pairs) {
+  std::string guard;
+  if (rows != rowsPadded)
+    guard = "row < " + std::to_string(rows);
+  if (columns && columns != paddedColumns(columns))
+    guard += (guard.empty() ? "col < " : " && col < ") + std::to_string(columns);
+  ElementScope result{context.names, context.unique, chunk, element, pairs ? 2 : 1, guard, {}, {}};
+  result.scalars.approximateExp2 = true;
+  Coordinates here = coordinates(columns, pairs);
+  result.held = [this, columns, pairs, here](Value value,
+                                             const Coordinates &at) -> std::optional<std::string> {
+    auto found = held.find(value);
+    if (found == held.end())
+      return std::nullopt;
+    const Held &source = found->second;
+    size_t count = lead.size() + (source.columns ? 1 : 0);
+    bool same = at.size() == count && (source.columns == 0 || source.columns == columns);
+    for (size_t dimension = 0; same && dimension < count; ++dimension)
+      same = at[dimension].text() == here[dimension].text();
+    if (!same)
+      return std::nullopt;
+    std::string index = pairs ? "2 * i + j" : "i";
+    if (source.columns == 0 && columns) {
+      int64_t width = tilesN(columns) * 4;
+      std::string reg = pairs ? "2 * i" : "i";
+      index = reg + " / " + std::to_string(width) + " * 2 + (" + reg + " / 2) % 2";
+    }
+    return source.name + "[" + index + "]";
+  };
+  return result;
+}
+
+LogicalResult FragmentsPrinter::assign(const Held &target, Value value) {
+  CodeText inside(text.indentation() + 1);
+  ElementPrinter elements(scope(inside, inside, target.columns, /*pairs=*/false));
+  FailureOr<std::string> element =
+      elements.element(value, coordinates(target.columns, /*pairs=*/false));
+  if (failed(element))
+    return failure();
+  text.openUnrolled("i", target.registers);
+  positions(text, target.columns, false, inside.text() + *element);
+  text.append(inside);
+  text.line(target.name + "[i] = " + *element + ";");
+  text.close();
+  return success();
+}
+
+FailureOr<Held> FragmentsPrinter::continued(Operation *op, OpOperand *init, StringRef hint) {
+  Value result = op->getResult(0);
+  if (isHeld(init->get()) && init->get().hasOneUse()) {
+    Held reused = held[init->get()];
+    held[result] = reused;
+    return reused;
+  }
+  Held fresh = declare(result, hint);
+  if (failed(assign(fresh, init->get())))
+    return failure();
+  return fresh;
+}
+
+// --- Elementwise -------------------------------------------------------------------------------
+
+static std::string hintOf(linalg::GenericOp op) {
+  Operation *last = op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  return llvm::TypeSwitch<Operation *, std::string>(last)
+      .Case<arith::SelectOp>([](Operation *) { return "selected"; })
+      .Case<math::Exp2Op>([&](Operation *) { return "power"; })
+      .Case<arith::MulFOp>([](Operation *) { return "scaled"; })
+      .Case<arith::MaxNumFOp>([](Operation *) { return "larger"; })
+      .Case<arith::DivFOp>([](Operation *) { return "quotient"; })
+      .Case<arith::AddFOp>([](Operation *) { return "added"; })
+      .Default([](Operation *) { return "value"; });
+}
+
+LogicalResult FragmentsPrinter::elementwise(linalg::GenericOp op) {
+  Value result = op.getResult(0);
+  OpOperand *init = op.getDpsInitOperand(0);
+  bool readsInit = op.payloadUsesValueFromOperand(init);
+  // In the place of the tile it updates, if nothing else wants that.
+  bool inPlace = readsInit && isHeld(init->get()) && init->get().hasOneUse() &&
+                 held[init->get()].registers ==
+                     registersOf(isRowVector(result.getType())
+                                     ? 0
+                                     : cast<RankedTensorType>(result.getType()).getShape().back());
+  auto type = cast<RankedTensorType>(result.getType());
+  int64_t columns = isRowVector(type) ? 0 : type.getShape().back();
+  CodeText inside(text.indentation() + 1);
+  ElementPrinter elements(scope(inside, inside, columns, false));
+  Coordinates at = coordinates(columns, false);
+  FailureOr<std::string> element = elements.element(result, at);
+  if (failed(element))
+    return failure();
+  Held target = inPlace ? held[init->get()] : declare(result, hintOf(op));
+  held[result] = target;
+  text.openUnrolled("i", target.registers);
+  positions(text, columns, false, inside.text() + *element);
+  text.append(inside);
+  text.line(target.name + "[i] = " + *element + ";");
+  text.close();
+  return success();
+}
+
+// --- Stores ------------------------------------------------------------------------------------
+
+/// Pairs of neighbouring columns go out together where they are aligned.
+LogicalResult FragmentsPrinter::store(tile::StoreOp op) {
+  auto type = cast<RankedTensorType>(op.getValue().getType());
+  bool isRow = isRowVector(type);
+  if (!isRow && !isMatrix(type))
+    return op.emitOpError() << "stores " << type << ", which is no matrix of the kernel's " << rows
+                            << " rows";
+  int64_t columns = isRow ? 0 : type.getShape().back();
+  bool pairs = !isRow && columns % 2 == 0;
+  auto buffer = cast<MemRefType>(op.getBuffer().getType());
+  bool toShared = op.getBuffer().getDefiningOp<memref::AllocOp>() != nullptr;
+  CodeText inside(text.indentation() + 1), element(text.indentation() + 2);
+  std::optional<Address> where;
+  std::string value;
+  for (bool tryPairs : {true, false}) {
+    if (tryPairs && !pairs)
+      continue;
+    inside = CodeText(text.indentation() + 1), element = CodeText(text.indentation() + 2);
+    pairs = tryPairs;
+    ElementPrinter elements(pairs ? scope(inside, element, columns, true)
+                                  : scope(inside, inside, columns, false));
+    Coordinates at = coordinates(columns, pairs);
+    FailureOr<Address> target = elements.address(op, at);
+    if (failed(target))
+      return failure();
+    if (pairs && (target->lane != Coordinate::Contiguous || target->multiple % 2 != 0))
+      continue;
+    FailureOr<std::string> stored = elements.element(op.getValue(), at);
+    if (failed(stored))
+      return failure();
+    where = *target;
+    value = *stored;
+    break;
+  }
+  std::string guard = where->guard;
+  // Lanes of a quad and warps along the columns hold copies of a row's value.
+  if (isRow)
+    guard += std::string(guard.empty() ? "" : " && ") + "lane % 4 == 0" +
+             (context.warpsN > 1 ? " && " + warpColumn() + " == 0" : "");
+  if (copies() > 1 && !toShared)
+    guard += (guard.empty() ? "warp < " : " && warp < ") +
+             std::to_string(context.warpsM * context.warpsN);
+  std::string condition = guard.empty() ? "" : "if (" + guard + ") ";
+  std::string narrow = narrowed(buffer.getElementType(), value);
+  text.openUnrolled("i", registersOf(columns) / (pairs ? 2 : 1));
+  positions(text, columns, pairs, inside.text() + element.text() + value + where->offset + guard);
+  text.append(inside);
+  if (pairs) {
+    std::string result = context.unique.fresh("result");
+    text.line("float " + result + "[2];");
+    text.openUnrolled("j", 2);
+    text.append(element);
+    text.line(result + "[j] = " + value + ";");
+    text.close();
+    text.line(condition + "store(" + where->buffer + " + " + where->offset + ", makeVector<" +
+              storageType(buffer.getElementType()) + ", 2>(" + result + "));");
+  } else {
+    text.line(condition + where->buffer + "[" + where->offset + "] = " + narrow + ";");
+  }
+  text.close();
+  return success();
+}

@@ -1,0 +1,132 @@
+// Names of a kernel's parameters and work items, and the scalars of its body.
+#include "compiler/cuda/KernelContext.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+static std::string parameterName(tile::BindAttr bind) {
+  std::string number = std::to_string(bind.getIndex());
+  std::string name = bind.getName() ? bind.getName().str() : "";
+  switch (bind.getKind()) {
+  case tile::BindKind::Operand:
+    return "in" + number;
+  case tile::BindKind::Result:
+    return "out" + number;
+  case tile::BindKind::Pool:
+    return "pool_" + name;
+  case tile::BindKind::WorkList:
+    return "work_list";
+  case tile::BindKind::Workspace:
+    return "workspace" + number;
+  case tile::BindKind::Batch:
+  case tile::BindKind::Scalar:
+    return name;
+  }
+  return "argument";
+}
+
+KernelContext::KernelContext(tile::KernelOp kernel) : kernel(kernel) {
+  // What the printers use as fixed names, and names that the headers or the language have taken.
+  for (StringRef word :
+       {"thread", "lane", "warp", "items", "shared", "row", "col",  "i",       "j",       "k",
+        "m",      "n",    "a",    "b",     "p",      "w",   "slot", "ahead",   "ring",    "packed",
+        "bf16",   "f16",  "load", "store", "mma",    "min", "max",  "maximum", "minimum", "quire"})
+    unique.fresh(word);
+  for (auto [argument, bind] : llvm::zip(kernel.entry().getArguments(), kernel.getBinds())) {
+    std::string name = parameterName(bind);
+    for (char &letter : name)
+      if (!llvm::isAlnum(letter))
+        letter = '_';
+    names[argument] = unique.fresh(name);
+  }
+  if (auto list = kernel->getAttrOfType<DenseI64ArrayAttr>(kWarps); list && list.size() == 3) {
+    warpsM = list[0];
+    warpsN = list[1];
+    warps = list[0] * list[1] * list[2];
+  }
+}
+
+int64_t KernelContext::reserveShared(int64_t bytes) {
+  int64_t offset = sharedTop;
+  sharedTop += (bytes + 127) / 128 * 128;
+  sharedBytes = std::max(sharedBytes, sharedTop);
+  return offset;
+}
+
+bool cuda::isScalarOp(Operation *op) {
+  return op->getNumResults() == 1 && op->getNumRegions() == 0 &&
+         op->getResult(0).getType().isIntOrIndexOrFloat();
+}
+
+static std::string hintFor(Operation *op) {
+  if (auto item = dyn_cast<tile::WorkItemOp>(op))
+    return "item" + std::to_string(item.getDimension());
+  Type type = op->getResult(0).getType();
+  if (type.isInteger(1))
+    return "holds";
+  if (isa<FloatType>(type))
+    return "value";
+  return "index";
+}
+
+LogicalResult cuda::printScalar(Operation *op, Names &names, UniqueNames &unique, CodeText &text) {
+  if (op->hasTrait<OpTrait::ConstantLike>())
+    return success();
+  ElementScope scope{names, unique, text, text};
+  ElementPrinter elements(scope);
+  FailureOr<std::string> expression = failure();
+  if (auto item = dyn_cast<tile::WorkItemOp>(op)) {
+    // The last dimension runs fastest; only the first may be dynamic.
+    auto kernel = op->getParentOfType<tile::KernelOp>();
+    tile::GridAttr grid = kernel.getGridAttr();
+    int64_t below = 1;
+    int64_t rank = grid ? grid.size() : 1;
+    for (int64_t dimension = rank - 1; dimension > static_cast<int64_t>(item.getDimension());
+         --dimension)
+      below *= grid[dimension].getSize();
+    std::string value = "blockIdx.x";
+    if (below > 1)
+      value += " / " + std::to_string(below);
+    if (item.getDimension() > 0)
+      value = (below > 1 ? "(" + value + ")" : value) + " % " +
+              std::to_string(grid[item.getDimension()].getSize());
+    expression = value;
+  } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    Coordinates at;
+    for (Value index : extract.getIndices()) {
+      FailureOr<Coordinate> coordinate = elements.index(index);
+      if (failed(coordinate))
+        return failure();
+      at.push_back(*coordinate);
+    }
+    expression = elements.element(extract.getTensor(), at);
+    if (succeeded(expression)) {
+      names[op->getResult(0)] = *expression;
+      return success();
+    }
+  } else if (isa<gpu::SubgroupIdOp>(op)) {
+    names[op->getResult(0)] = "warp";
+    return success();
+  } else {
+    SmallVector<std::string> operands;
+    for (Value operand : op->getOperands()) {
+      FailureOr<std::string> value = elements.scalar(operand);
+      if (failed(value))
+        return failure();
+      operands.push_back(*value);
+    }
+    expression = scalarExpression(op, operands);
+  }
+  if (failed(expression))
+    return failure();
+  std::string name = unique.fresh(hintFor(op));
+  text.line("const " + registerType(op->getResult(0).getType()) + " " + name + " = " + *expression +
+            ";");
+  names[op->getResult(0)] = name;
+  return success();
+}

@@ -1,0 +1,52 @@
+// What all parts of a kernel's printing share: names, the text of the body, shared memory. The
+// decisions that the passes of this stage left on the kernel are read here.
+#pragma once
+
+#include "compiler/cuda/Elements.h"
+
+namespace quire::cuda {
+
+/// Attributes of a kernel that carry the decisions of stage C-cuda.
+inline constexpr llvm::StringLiteral kWalk = "cuda.walk";   ///< "rows" or "fragments"
+inline constexpr llvm::StringLiteral kWarps = "cuda.warps"; ///< [along rows, along columns, copies]
+inline constexpr llvm::StringLiteral kStages = "cuda.stages"; ///< tiles in flight of a loop
+inline constexpr llvm::StringLiteral kInstruction = "cuda.instruction"; ///< of a contraction
+
+struct KernelContext {
+  explicit KernelContext(tile::KernelOp kernel);
+
+  tile::KernelOp kernel;
+  Names names;
+  UniqueNames unique;
+  CodeText text{1};
+  int64_t warps = 1; ///< of a block
+  /// How the warps divide a matrix; the block has a multiple of warpsM * warpsN, the others hold
+  /// copies.
+  int64_t warpsM = 1, warpsN = 1;
+  int64_t sharedBytes = 0;
+
+  // For the estimate of registers: tiles that loops carry, the widest other tile (two are alive at
+  // a time), operands of contractions.
+  int64_t carriedRegisters = 0, widestTile = 0, operandRegisters = 0;
+  int64_t plannedRegisters() const {
+    return 56 + carriedRegisters + 2 * widestTile + operandRegisters;
+  }
+
+  int64_t threads() const { return 32 * warps; }
+  /// Bytes of dynamic shared memory from the returned offset on, aligned to 128. What is reserved
+  /// after `sharedTop` was read is given up by setting it back.
+  int64_t reserveShared(int64_t bytes);
+  int64_t sharedTop = 0;
+};
+
+/// Prints the definition of one scalar (or nothing for constants) at the current point.
+mlir::LogicalResult printScalar(mlir::Operation *op, Names &names, UniqueNames &unique,
+                                CodeText &text);
+/// Whether `op` computes scalars only.
+bool isScalarOp(mlir::Operation *op);
+
+/// The two ways of walking a kernel.
+mlir::LogicalResult printRows(KernelContext &context);
+mlir::LogicalResult printFragments(KernelContext &context);
+
+} // namespace quire::cuda

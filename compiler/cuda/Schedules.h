@@ -1,0 +1,33 @@
+// The fields of a kernel's schedule that stage C-cuda reads, with what they mean here when they are
+// not set.
+#pragma once
+
+#include "dialect/Tile/Tile.h"
+
+namespace quire::cuda {
+
+struct ScheduleView {
+  int64_t warps = 0;  ///< of a block; 0: chosen by the stage
+  int64_t stages = 0; ///< tiles in flight; 0: 2
+  int64_t depth = 0;  ///< of one step of a linear; 0: 64
+  bool fma = false;   ///< products element by element, not on tensor cores
+  bool parallelKeys = false;
+
+  explicit ScheduleView(tile::KernelOp kernel) {
+    if (std::optional<tile::ScheduleAttr> schedule = kernel.getSchedule())
+      read(*schedule);
+  }
+
+private:
+  template <class Schedule> void read(Schedule schedule) {
+    if constexpr (requires { schedule.getWarps(); }) {
+      warps = schedule.getWarps();
+      stages = schedule.getStages();
+      depth = schedule.getDepth();
+      fma = schedule.getInstruction() == decltype(schedule.getInstruction())::Fma;
+      parallelKeys = schedule.getParallel() == decltype(schedule.getParallel())::Keys;
+    }
+  }
+};
+
+} // namespace quire::cuda
