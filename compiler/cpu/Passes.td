@@ -6,6 +6,34 @@ include "mlir/Pass/PassBase.td"
 
 class Cpu_KernelPass<string flag> : Pass<flag, "::quire::tile::KernelOp">;
 
+def BoundLoads : Cpu_KernelPass<"quire-cpu-bound-loads"> {
+  let summary = "read the rows that a work item has, one by one";
+  let description = [{
+    ```mlir
+    %q = tile.load %x[%row, %h, %c0] rows %n : … -> tensor<8x2x64xf32>
+    // becomes
+    %q = scf.for %m = 0 to min(%n, 8) iter_args(%tile = zeros) {
+      insert (tile.load %x[%row + %m, %h, %c0] : … -> tensor<1x2x64xf32>) into %tile at %m }
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def ResolvePages : Cpu_KernelPass<"quire-cpu-resolve-pages"> {
+  let summary = "loads of pages become loads of the pool";
+  let description = [{
+    A tile that fits a page is a view of it. One of several pages is put together from them.
+    ```mlir
+    %k = tile.load_pages %pool, %table[%first] head %h at %n to %end tokens 1
+    // becomes
+    %page = %table[%first + %n / 32];  %k = tile.load %pool[%page, %h, 0, %n % 32]
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def ReuseState : Cpu_KernelPass<"quire-cpu-reuse-state"> {
   let summary = "update the tiles that a loop carries where they stand";
   let description = [{

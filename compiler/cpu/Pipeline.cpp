@@ -54,6 +54,8 @@ using namespace quire;
 void quire::compiler::buildCpuPipeline(OpPassManager &manager, const CpuPipelineOptions &options) {
   // Tiles to vectors to memory, kernel by kernel.
   OpPassManager &kernel = manager.nest<tile::KernelOp>();
+  kernel.addPass(createBoundLoads());
+  kernel.addPass(createResolvePages());
   kernel.addPass(createReuseState());
   kernel.addPass(createRegisterTile(RegisterTileOptions{options.level}));
   kernel.addPass(createCanonicalizerPass());

@@ -47,6 +47,10 @@ uint64_t flopsOf(linalg::LinalgOp op) {
   return product(ranges) * arithmetic;
 }
 
+uint64_t bytesOf(RankedTensorType type) {
+  return product(type.getShape()) * type.getElementTypeBitWidth() / 8;
+}
+
 uint64_t bytesOf(tile::LoadOp load, tile::KernelOp kernel) {
   auto argument = dyn_cast<BlockArgument>(load.getBuffer());
   if (!argument || argument.getOwner() != &kernel.entry())
@@ -58,7 +62,7 @@ uint64_t bytesOf(tile::LoadOp load, tile::KernelOp kernel) {
   auto type = cast<RankedTensorType>(load.getType());
   if ((!isWeight && bind.getKind() != tile::BindKind::Pool) || !type.hasStaticShape())
     return 0;
-  return product(type.getShape()) * type.getElementTypeBitWidth() / 8;
+  return bytesOf(type);
 }
 
 } // namespace
@@ -71,6 +75,8 @@ ItemWork estimateItem(tile::KernelOp kernel) {
       once.flops = flopsOf(linalgOp);
     else if (auto load = dyn_cast<tile::LoadOp>(op))
       once.bytes = bytesOf(load, kernel);
+    else if (auto pages = dyn_cast<tile::LoadPagesOp>(op))
+      once.bytes = bytesOf(pages.getType());
     if (once.flops == 0 && once.bytes == 0)
       return WalkResult::advance();
     std::optional<uint64_t> times = repetitions(op, kernel);

@@ -16,7 +16,10 @@ llvm::Expected<Choice> readChoice(llvm::StringRef path, const llvm::json::Object
   const std::pair<llvm::StringRef, int64_t *> fields[] = {
       {"limit", &choice.limit}, {"min", &choice.minimum},   {"max", &choice.maximum},
       {"rows", &choice.rows},   {"panels", &choice.panels}, {"queries", &choice.queries},
-      {"keys", &choice.keys},   {"split", &choice.split}};
+      {"keys", &choice.keys},   {"split", &choice.split},   {"columns", &choice.columns},
+      {"depth", &choice.depth}, {"warps", &choice.warps},   {"stages", &choice.stages}};
+  const std::pair<llvm::StringRef, std::string *> names[] = {{"instruction", &choice.instruction},
+                                                             {"parallel", &choice.parallel}};
   for (const auto &[key, value] : object) {
     llvm::StringRef name = key;
     if (name == "registers") {
@@ -29,6 +32,14 @@ llvm::Expected<Choice> readChoice(llvm::StringRef path, const llvm::json::Object
           return fail(path, "\"registers\" must hold integers");
         choice.registers[i] = *size;
       }
+      continue;
+    }
+    if (const auto *word = llvm::find_if(names, [&](const auto &f) { return f.first == name; });
+        word != std::end(names)) {
+      std::optional<llvm::StringRef> text = value.getAsString();
+      if (!text)
+        return fail(path, "\"" + name + "\" must be a string");
+      *word->second = text->str();
       continue;
     }
     const auto *field = llvm::find_if(fields, [&](const auto &f) { return f.first == name; });
@@ -47,6 +58,7 @@ llvm::Expected<bool> holds(llvm::StringRef path, const llvm::json::Object &objec
                            const KernelShape &shape) {
   const std::pair<llvm::StringRef, int64_t> fields[] = {{"panels", shape.panels},
                                                         {"columns", shape.columns},
+                                                        {"width", shape.width},
                                                         {"page", shape.page},
                                                         {"group", shape.group},
                                                         {"headDim", shape.headDim}};

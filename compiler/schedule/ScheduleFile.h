@@ -3,7 +3,7 @@
 //   "panels": 3}]},
 //                {"variants": [{"rows": 32, "registers": [8, 32, 4]}]}]}
 // The first entry whose `match` holds is taken; one without `match` holds for every kernel. `match`
-// names panels, columns, page, group or headDim of KernelShape; a variant has the fields of Choice,
+// names panels, columns, width, page, group or headDim of KernelShape; a variant has the fields of Choice,
 // and what it leaves out has its default. An unknown field is an error.
 #pragma once
 

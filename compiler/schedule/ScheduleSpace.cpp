@@ -1,19 +1,13 @@
-// Legal schedules and defaults.
-#include "compiler/schedule/ScheduleSpace.h"
+// Legal schedules and defaults on the CPU, and what all targets have in common.
+#include "compiler/schedule/GpuSchedules.h"
 
 #include <algorithm>
 
 namespace quire::schedule {
 namespace {
 
-constexpr int64_t kPanel = 32;      ///< rows of a weight panel, the padding of token rows
-constexpr int64_t kMaxQueries = 32; ///< rows that a structured attention kernel holds
-
-std::string message(std::string_view name, int64_t value, std::string_view rule, int64_t limit) {
-  std::string text(name);
-  text.append(" = ").append(std::to_string(value)).append(" ").append(rule);
-  return text.append(" ").append(std::to_string(limit));
-}
+constexpr int64_t kPanel = 32;         ///< rows of a weight panel, the padding of token rows
+constexpr int64_t kMaxCpuQueries = 32; ///< query tokens of an attention tile: its scratch is on the stack
 
 /// The largest of 8, 4, 2, 1 that divides `size`.
 int64_t step(int64_t size) {
@@ -32,9 +26,31 @@ int64_t panelsOfItem(int64_t panels, int64_t limit) {
   return limit;
 }
 
+/// What only a GPU has must not be asked of the CPU.
+std::optional<std::string> whyNotOnCpu(const Choice &choice) {
+  const std::pair<const char *, int64_t> sizes[] = {{"columns", choice.columns},
+                                                    {"depth", choice.depth},
+                                                    {"warps", choice.warps},
+                                                    {"stages", choice.stages}};
+  for (auto [name, size] : sizes)
+    if (size)
+      return std::string(name) + " = " + std::to_string(size) + " is for storage by rows (a GPU)";
+  if (!choice.instruction.empty() || !choice.parallel.empty())
+    return std::string("instruction and parallel are for storage by rows (a GPU)");
+  return std::nullopt;
+}
+
 } // namespace
 
+std::string message(std::string_view name, int64_t value, std::string_view rule, int64_t limit) {
+  std::string text(name);
+  text.append(" = ").append(std::to_string(value)).append(" ").append(rule);
+  return text.append(" ").append(std::to_string(limit));
+}
+
 Choice complete(const KernelShape &shape, Choice choice) {
+  if (shape.storage == Storage::Rows)
+    return completeForGpu(shape, std::move(choice));
   bool isAttention = shape.family == "attention";
   if (isAttention && choice.keys == 0)
     choice.keys = std::min<int64_t>(shape.page, 32);
@@ -52,6 +68,8 @@ Choice complete(const KernelShape &shape, Choice choice) {
 }
 
 std::vector<Choice> defaultChoices(const KernelShape &shape) {
+  if (shape.storage == Storage::Rows)
+    return defaultGpuChoices(shape);
   std::vector<Choice> choices;
   if (shape.family == "linear") {
     for (int64_t rows : {1, 8, 32}) {
@@ -84,6 +102,10 @@ int64_t splitLength(const KernelShape &shape, int64_t split) {
 }
 
 std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice) {
+  if (shape.storage == Storage::Rows)
+    return whyIllegalOnGpu(shape, choice);
+  if (auto reason = whyNotOnCpu(choice))
+    return reason;
   bool isLinear = shape.family == "linear", isAttention = shape.family == "attention";
   if (choice.rows < 1 || kPanel % choice.rows)
     return message("rows", choice.rows, "must divide", kPanel);
@@ -92,8 +114,8 @@ std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &ch
   if (isLinear && (choice.panels < 1 || shape.panels % choice.panels))
     return message("panels", choice.panels, "must divide", shape.panels);
   if (isAttention) {
-    if (choice.queries < 1 || choice.queries > kMaxQueries)
-      return message("queries", choice.queries, "must be at most", kMaxQueries);
+    if (choice.queries < 1 || choice.queries > kMaxCpuQueries)
+      return message("queries", choice.queries, "must be at most", kMaxCpuQueries);
     if (choice.keys < 1 || shape.page % choice.keys)
       return message("keys", choice.keys, "must divide the page of", shape.page);
     if (choice.split < 0 || choice.split % shape.page)

@@ -2,6 +2,8 @@
 // over plain data: sizes count rows, panels of 32 weight rows, query tokens and keys.
 #pragma once
 
+#include "compiler/schedule/Storage.h"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -17,8 +19,11 @@ inline constexpr int64_t kMaxSplits = 64;
 /// What about a kernel limits its schedule.
 struct KernelShape {
   std::string_view family; ///< "linear", "attention" or "rows"
+  Storage storage = Storage::Panels; ///< panels: a CPU runs it, rows: a GPU
   int64_t panels = 0;      ///< linear: weight panels
-  int64_t columns = 0;     ///< linear: input columns, the length of the reduction
+  int64_t columns = 0;     ///< linear: input columns, the length of the reduction; rows: of a row
+  int64_t width = 0;       ///< linear on rows: output columns, padded
+  int64_t elementBytes = 0; ///< linear, attention: of a weight or of a cached key
   int64_t page = 0;        ///< attention: tokens of a cache page
   int64_t group = 0;       ///< attention: query heads of a cache head
   int64_t headDim = 0;     ///< attention: columns of a key
@@ -36,10 +41,18 @@ struct Choice {
   int64_t queries = 1;
   int64_t keys = 0;
   int64_t split = 0; ///< attention: keys of a split, 0 unsplit
-  std::array<int64_t, 3> registers{0, 0, 0}; ///< [m, n, k]; all 0 in row kernels
+  std::array<int64_t, 3> registers{0, 0, 0}; ///< CPU: [m, n, k]; all 0 in row kernels
+  // GPU alone.
+  int64_t columns = 0;     ///< linear: output columns of a work item
+  int64_t depth = 0;       ///< linear: step along the reduction, 0 all at once
+  int64_t warps = 0;       ///< of a block
+  int64_t stages = 0;      ///< copies of tiles in flight
+  std::string instruction; ///< "fma", "mma" or "wgmma"
+  std::string parallel;    ///< attention: "rows" or "keys", what the warps divide
 };
 
 /// Linears: 1, 8 and 32 rows. Attention: single query tokens, and tiles of 8. Rows: one at a time.
+/// On a GPU linears of 1, 16, 64 and 128 rows, and attention tiles of about 64 query rows.
 std::vector<Choice> defaultChoices(const KernelShape &shape);
 
 /// `choice` with what it leaves open (0 keys, no registers) as the default has it.

@@ -30,18 +30,32 @@ FailureOr<KernelShape> shapeOf(KernelOp kernel) {
                                 << "\"; schedules are for outlined kernels";
   KernelShape shape;
   shape.family = family.getValue();
-  if (auto context = kernel->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>(
-          "quire.max_context"))
+  if (auto context =
+          kernel->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>("quire.max_context"))
     shape.context = context.getInt();
+  if (auto name = kernel->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>(kStorageAttr))
+    shape.storage = storageNamed(name.getValue()).value_or(Storage::Panels);
+  bool isByRows = shape.storage == Storage::Rows;
   kernel.walk([&](Operation *op) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op);
-        generic && shape.family == "linear" && generic.getNumLoops() == 4) {
+        generic && shape.family == "linear" && generic.getNumReductionLoops() == 1) {
       auto weight = cast<RankedTensorType>(generic.getDpsInputs()[1].getType());
-      shape.panels = weight.getShape()[0];
+      (isByRows ? shape.width : shape.panels) = weight.getShape()[0];
       shape.columns = weight.getShape()[1];
+      shape.elementBytes = weight.getElementTypeBitWidth() / 8;
     }
-    if (auto view = dyn_cast<PageViewOp>(op))
-      shape.page = cast<MemRefType>(view.getPool().getType()).getShape()[2 + view.getTokens()];
+    if (auto view = dyn_cast<PageViewOp>(op)) {
+      auto pool = cast<MemRefType>(view.getPool().getType());
+      shape.page = pool.getShape()[2 + view.getTokens()];
+      shape.elementBytes = pool.getElementTypeBitWidth() / 8;
+    }
+    if (isa<StoreOp, AppendOp>(op) && shape.family == "rows") {
+      int64_t columns = 1;
+      for (int64_t size :
+           cast<RankedTensorType>(op->getOperand(0).getType()).getShape().drop_front())
+        columns *= size;
+      shape.columns = std::max(shape.columns, columns);
+    }
     if (auto online = dyn_cast<OnlineAttentionOp>(op)) {
       ArrayRef<int64_t> query = cast<RankedTensorType>(online.getQuery().getType()).getShape();
       shape.group = query[1];
@@ -56,8 +70,11 @@ ScheduleAttr scheduleAttr(MLIRContext *context, const Choice &choice) {
   DenseI64ArrayAttr registers;
   if (choice.registers[0])
     registers = DenseI64ArrayAttr::get(context, choice.registers);
-  return ScheduleAttr::get(context, choice.rows, choice.panels, choice.queries, choice.keys,
-                           choice.split, registers);
+  return ScheduleAttr::get(context, choice.rows, choice.panels, choice.columns, choice.depth,
+                           choice.queries, choice.keys, choice.split, registers, choice.warps,
+                           choice.stages,
+                           symbolizeInstruction(choice.instruction).value_or(Instruction::None),
+                           symbolizeParallel(choice.parallel).value_or(Parallel::None));
 }
 
 struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> {

@@ -33,7 +33,7 @@ public:
     ArrayRef<int64_t> query = shape(op.getQuery());
     m = query[0];
     g = query[1];
-    n = shape(op.getKey())[1];
+    n = shape(op.getKey())[op.keyDimension()];
     e = shape(op.getAcc())[2];
     for (unsigned i = 0; i < 4; ++i)
       d[i] = builder.getAffineDimExpr(i);
@@ -124,7 +124,10 @@ private:
 
   Value products() {
     Value zeros = linalg::FillOp::create(builder, loc, constant(0), empty({m, g, n})).getResult(0);
-    return contraction(op.getQuery(), op.getKey(), zeros, {d[0], d[1], d[3]}, {d[3], d[2]});
+    SmallVector<AffineExpr> key{d[3], d[2]};
+    if (op.getByRows())
+      std::swap(key[0], key[1]);
+    return contraction(op.getQuery(), op.getKey(), zeros, {d[0], d[1], d[3]}, key);
   }
 
   /// Copies a region's ops into a linalg body; returns what it yields.

@@ -30,7 +30,7 @@ KernelLowering::KernelLowering(graph::DispatchOp dispatch, KernelOp kernel, cons
     : builder(dispatch.getContext()), dispatch(dispatch), kernel(kernel), facts(facts) {
   Block &body = dispatch.getBody().front();
   for (Operation &op : body) {
-    blocked |= isa<graph::LinearOp>(op);
+    linear |= isa<graph::LinearOp>(op);
     if (isa<graph::TakeRowsOp>(op))
       rowExtent = ExtentKind::Samples;
   }
@@ -50,7 +50,7 @@ Value KernelLowering::constant(double value) {
 
 MemRefType KernelLowering::rowsType(RankedTensorType type) const {
   ArrayRef<int64_t> shape = type.getShape();
-  int64_t elements = rowElements(shape), stride = roundUp(elements, kPanel);
+  int64_t elements = rowElements(shape), stride = roundUp(elements, columnPadding(facts.storage));
   MemRefLayoutAttrInterface layout;
   if (type.isDynamicDim(0) && shape.size() > 1 && stride != elements) {
     SmallVector<int64_t> strides(shape.size(), 1);
@@ -62,10 +62,14 @@ MemRefType KernelLowering::rowsType(RankedTensorType type) const {
   return MemRefType::get(shape, type.getElementType(), layout);
 }
 
-MemRefType KernelLowering::blockedType(RankedTensorType type) const {
+MemRefType KernelLowering::linearType(RankedTensorType type) const {
   SmallVector<int64_t> shape(type.getShape());
-  shape.back() = llvm::divideCeil(shape.back(), kPanel);
-  shape.push_back(kPanel);
+  if (facts.storage == Storage::Panels) {
+    shape.back() = llvm::divideCeil(shape.back(), kPanel);
+    shape.push_back(kPanel);
+  } else {
+    shape.back() = roundUp(shape.back(), columnPadding(facts.storage));
+  }
   return MemRefType::get(shape, type.getElementType());
 }
 
@@ -120,11 +124,20 @@ Value KernelLowering::result(unsigned number, MemRefType type) {
   return argument(BindAttr::get(builder.getContext(), BindKind::Result, number, {}), type);
 }
 
-bool KernelLowering::isPanelWeight(BlockArgument input) {
-  return facts.panelWeights.contains(dispatch.getInputs()[input.getArgNumber()]);
+MemRefType KernelLowering::matrixType(BlockArgument weight) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  int64_t rows = type.getShape()[0], columns = type.getShape()[1];
+  SmallVector<int64_t> shape{rows, columns};
+  if (facts.storage == Storage::Rows)
+    shape[0] = roundUp(rows, columnPadding(facts.storage));
+  else if (facts.linearWeights.contains(dispatch.getInputs()[weight.getArgNumber()]))
+    shape = {static_cast<int64_t>(llvm::divideCeil(rows, kPanel)), columns, kPanel};
+  return MemRefType::get(shape, type.getElementType());
 }
 
-bool KernelLowering::isKeyComponent(BlockArgument cache, StringRef component) {
+bool KernelLowering::hasTokensInnermost(BlockArgument cache, StringRef component) {
+  if (facts.storage == Storage::Rows)
+    return false;
   auto found = facts.keyComponents.find(dispatch.getInputs()[cache.getArgNumber()]);
   return found != facts.keyComponents.end() && found->second.contains(component);
 }
@@ -186,7 +199,7 @@ Value KernelLowering::get(Value graphValue) {
   auto argument = dyn_cast<BlockArgument>(graphValue);
   if (!type || !argument)
     return {};
-  return input(argument, blocked ? blockedType(type) : rowsType(type));
+  return input(argument, linear ? linearType(type) : rowsType(type));
 }
 
 Value KernelLowering::empty(ArrayRef<int64_t> shape, Type element, Value rowsOf) {
@@ -266,7 +279,7 @@ LogicalResult KernelLowering::storeResults(Operation *yield) {
     if (!value)
       return yield->emitError() << "result " << number << " of the dispatch was not lowered";
     auto type = cast<RankedTensorType>(graphValue.getType());
-    MemRefType memory = blocked ? blockedType(type) : rowsType(type);
+    MemRefType memory = linear ? linearType(type) : rowsType(type);
     if (!isa<RankedTensorType>(value.getType()))
       return yield->emitError() << "result " << number << " of the dispatch is a constant";
     StoreOp::create(builder, loc, value, result(number, memory),

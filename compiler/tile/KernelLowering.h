@@ -3,6 +3,7 @@
 // ops.
 #pragma once
 
+#include "compiler/schedule/Storage.h"
 #include "dialect/Graph/Graph.h"
 #include "dialect/Tile/Tile.h"
 
@@ -13,10 +14,10 @@
 
 namespace quire::tile {
 
-/// Rows of a weight panel, and the multiple to which activation rows are padded.
+/// Rows of a weight panel.
 inline constexpr int64_t kPanel = 32;
 /// Rows that a structured attention kernel is written for; its schedule takes the first `queries`.
-inline constexpr int64_t kMaxQueries = 32;
+inline constexpr int64_t kMaxQueries = 128;
 
 /// Discardable kernel attributes between outlining and tiling.
 inline constexpr llvm::StringLiteral kFamilyAttr = "family"; ///< "linear", "attention" or "rows"
@@ -24,8 +25,9 @@ inline constexpr llvm::StringLiteral kExtentAttr = "extent"; ///< #tile.extent: 
 
 /// Facts about the step function that a dispatch alone does not show.
 struct StepFacts {
-  llvm::DenseSet<mlir::Value> panelWeights; ///< matrices that some linear reads, kept in panels
-  llvm::DenseSet<mlir::Value> sampleValues; ///< tensors with a row for each sample row
+  Storage storage = Storage::Panels;
+  llvm::DenseSet<mlir::Value> linearWeights; ///< matrices that some linear reads
+  llvm::DenseSet<mlir::Value> sampleValues;  ///< tensors with a row for each sample row
   /// The components of a cache that some attention reads as its key, by value of the step.
   llvm::DenseMap<mlir::Value, llvm::DenseSet<llvm::StringRef>> keyComponents;
 };
@@ -39,8 +41,10 @@ public:
 
   // What the families use.
   mlir::OpBuilder builder;
-  /// True in a linear kernel: values of N columns are [rows, ceil(N / 32), 32].
-  bool isBlocked() const { return blocked; }
+  Storage storage() const { return facts.storage; }
+  /// True in a linear kernel: values of N columns are [rows, ceil(N / 32), 32], or [rows, N] with N
+  /// padded where weights are stored by rows.
+  bool isLinear() const { return linear; }
   /// What a graph value became: a tensor, or a scalar for a splat. Loads dispatch inputs on first
   /// use.
   mlir::Value get(mlir::Value graphValue);
@@ -58,8 +62,10 @@ public:
   mlir::Value rowArray(llvm::StringRef name);
   /// Rows of the kernel: token rows or sample rows.
   ExtentKind extent() const { return rowExtent; }
-  bool isPanelWeight(mlir::BlockArgument input);
-  bool isKeyComponent(mlir::BlockArgument cache, llvm::StringRef component);
+  /// The memory of a matrix: in panels if a linear reads it and the storage has them.
+  mlir::MemRefType matrixType(mlir::BlockArgument weight);
+  /// Whether a cache component is stored with tokens innermost: keys, where the storage has panels.
+  bool hasTokensInnermost(mlir::BlockArgument cache, llvm::StringRef component);
 
   mlir::Value index(int64_t constant);
   mlir::Value load(mlir::Value buffer);
@@ -68,9 +74,10 @@ public:
   mlir::Value filled(mlir::Value scalar, mlir::Value empty);
   mlir::Value constant(double value);
 
-  /// The type of an activation buffer [rows, …]: rows are padded to a multiple of 32 elements.
+  /// The type of an activation buffer [rows, …] whose rows are padded (columnPadding).
   mlir::MemRefType rowsType(mlir::RankedTensorType type) const;
-  mlir::MemRefType blockedType(mlir::RankedTensorType type) const;
+  /// The same buffer as a linear sees it, with the padding: blocked, or wider.
+  mlir::MemRefType linearType(mlir::RankedTensorType type) const;
 
 private:
   mlir::Value argument(BindAttr bind, mlir::Type type);
@@ -87,7 +94,7 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> loads;
   mlir::Value rowCount;
   ExtentKind rowExtent = ExtentKind::Tokens;
-  bool blocked = false;
+  bool linear = false;
 };
 
 // One function for each family; each reports what it cannot lower.

@@ -35,10 +35,11 @@ public:
     auto queryArgument = dyn_cast<BlockArgument>(source);
     if (!cache || !queryArgument)
       return op.emitOpError() << "must read a query and a cache of its dispatch";
-    if (op.getKey() == op.getValue())
+    bool keyByRows = lowering.storage() == Storage::Rows;
+    if (op.getKey() == op.getValue() && !keyByRows)
       return op.emitOpError() << "reads component \"" << op.getKey()
                               << "\" as key and as value; they are stored in different orders";
-    if (lowering.isKeyComponent(cache, op.getValue()))
+    if (lowering.hasTokensInnermost(cache, op.getValue()))
       return op.emitOpError() << "reads component \"" << op.getValue()
                               << "\" as value; another attention reads it as key";
 
@@ -50,7 +51,8 @@ public:
     int64_t group = queryType.getShape()[1] / key.getHeads();
 
     Value queries = lowering.buffer(queryArgument, lowering.rowsType(queryType));
-    Value keyPool = lowering.pool(cache, key, true), valuePool = lowering.pool(cache, value, false);
+    Value keyPool = lowering.pool(cache, key, !keyByRows),
+          valuePool = lowering.pool(cache, value, false);
     Value table = lowering.batchArray("block_table");
     WorkItem item = readWorkItem(lowering, loc);
     Value cacheHead = WorkItemOp::create(builder, loc, builder.getIndexType(), 1);
@@ -61,11 +63,14 @@ public:
     Value query = LoadOp::create(
         builder, loc,
         RankedTensorType::get({kMaxQueries, group, key.getDim()}, queryType.getElementType()),
-        queries, position);
+        queries, position, item.rowCount);
     Type element = cacheType.getElement();
-    Value keys = PageViewOp::create(
-        builder, loc, RankedTensorType::get({key.getDim(), ShapedType::kDynamic}, element), keyPool,
-        table, first, cacheHead, item.keyBegin, item.keyEnd, 1);
+    SmallVector<int64_t> keyShape{key.getDim(), ShapedType::kDynamic};
+    if (keyByRows)
+      std::swap(keyShape[0], keyShape[1]);
+    Value keys =
+        PageViewOp::create(builder, loc, RankedTensorType::get(keyShape, element), keyPool, table,
+                           first, cacheHead, item.keyBegin, item.keyEnd, keyByRows ? 0 : 1);
     Value values = PageViewOp::create(
         builder, loc, RankedTensorType::get({ShapedType::kDynamic, value.getDim()}, element),
         valuePool, table, first, cacheHead, item.keyBegin, item.keyEnd, 0);
@@ -84,7 +89,7 @@ public:
     Value acc = lowering.filled(lowering.constant(0), accEmpty);
     auto online = OnlineAttentionOp::create(
         builder, loc, TypeRange{acc.getType(), max.getType(), sum.getType()}, query, keys, values,
-        item.position, item.keyBegin, head, item.keyEnd, captures, acc, max, sum, false);
+        item.position, item.keyBegin, head, item.keyEnd, captures, acc, max, sum, false, keyByRows);
     takeRegion(op.getScore(), online.getScore());
     takeRegion(op.getMask(), online.getMask());
 

@@ -1,5 +1,5 @@
 // graph.cache_append: each component's rows are narrowed to the cache's element type and appended
-// to its pages. A component that attention reads as its key is stored with tokens innermost.
+// to its pages. A component that attention reads as its key may be stored with tokens innermost.
 #include "compiler/tile/KernelLowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -36,7 +36,7 @@ LogicalResult tile::lowerCacheAppend(graph::CacheAppendOp op, KernelLowering &lo
                  })
                  .getResult(0);
     }
-    bool tokensInnermost = lowering.isKeyComponent(cache, name);
+    bool tokensInnermost = lowering.hasTokensInnermost(cache, name);
     AppendOp::create(builder, loc, rows,
                      lowering.pool(cache, op.getCache().getType().lookup(name), tokensInnermost),
                      lowering.batchArray("slots"), lowering.index(0), tokensInnermost ? 1 : 0);

@@ -98,7 +98,7 @@ LogicalResult tile::lowerNorm(graph::NormOp op, KernelLowering &lowering) {
   Value bias = op.getBias() ? lowering.get(op.getBias()) : Value();
   if (!input || !weight || (op.getBias() && !bias))
     return op.emitOpError() << "reads a value that was not lowered";
-  if (lowering.isBlocked())
+  if (lowering.isLinear())
     return op.emitOpError() << "cannot be fused into a linear: it needs whole rows";
   NormBuilder norm(lowering, op.getLoc(), input);
   Value one = lowering.constant(1), epsilon = lowering.constant(op.getEpsilon().convertToDouble());

@@ -13,7 +13,7 @@ LogicalResult tile::lowerRotate(graph::RotateOp op, KernelLowering &lowering) {
   Location loc = op.getLoc();
   Value input = lowering.get(op.getInput()), positions = lowering.get(op.getPositions());
   auto table = dyn_cast<BlockArgument>(op.getTable());
-  if (!input || !positions || !table || lowering.isBlocked())
+  if (!input || !positions || !table || lowering.isLinear())
     return op.emitOpError() << "must read rows, positions and a table in a dispatch of rows";
 
   auto type = cast<RankedTensorType>(op.getType());

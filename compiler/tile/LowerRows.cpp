@@ -10,18 +10,16 @@ LogicalResult tile::lowerEmbed(graph::EmbedOp op, KernelLowering &lowering) {
   Location loc = op.getLoc();
   auto table = dyn_cast<BlockArgument>(op.getTable());
   Value indices = lowering.get(op.getIndices());
-  if (!table || !indices || lowering.isBlocked())
+  if (!table || !indices || lowering.isLinear())
     return op.emitOpError() << "must read indices and a table in a dispatch of rows";
 
   auto tableType = cast<RankedTensorType>(op.getTable().getType());
-  int64_t rows = tableType.getShape()[0], columns = tableType.getShape()[1];
+  int64_t columns = tableType.getShape()[1];
   Type element = tableType.getElementType();
-  bool panels = lowering.isPanelWeight(table);
-  auto memory = panels ? MemRefType::get({(rows + kPanel - 1) / kPanel, columns, kPanel}, element)
-                       : MemRefType::get({rows, columns}, element);
+  MemRefType memory = lowering.matrixType(table);
   auto gathered = RankedTensorType::get({ShapedType::kDynamic, columns}, element);
   Value row = GatherOp::create(builder, loc, gathered, lowering.buffer(table, memory), indices,
-                               lowering.index(0), panels);
+                               lowering.index(0), memory.getRank() == 3);
   Type result = cast<RankedTensorType>(op.getType()).getElementType();
   if (result == element) {
     lowering.set(op, row);
@@ -44,7 +42,7 @@ LogicalResult tile::lowerEmbed(graph::EmbedOp op, KernelLowering &lowering) {
 LogicalResult tile::lowerReshape(graph::ReshapeOp op, KernelLowering &lowering) {
   // A reshaped input is the same buffer seen with another type.
   auto type = cast<RankedTensorType>(op.getType());
-  if (lowering.isBlocked())
+  if (lowering.isLinear())
     return success(); // A linear asks for its input by rows, through the reshape.
   Value input = lowering.getRows(op.getResult());
   if (input) {
@@ -80,7 +78,7 @@ LogicalResult tile::lowerReshape(graph::ReshapeOp op, KernelLowering &lowering) 
 LogicalResult tile::lowerColumns(graph::ColumnsOp op, KernelLowering &lowering) {
   OpBuilder &builder = lowering.builder;
   Value input = lowering.get(op.getInput());
-  if (!input || lowering.isBlocked())
+  if (!input || lowering.isLinear())
     return op.emitOpError() << "must read rows in a dispatch of rows";
   OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
   OpFoldResult rows = tensor::getMixedSize(builder, op.getLoc(), input, 0);

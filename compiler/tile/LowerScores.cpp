@@ -1,9 +1,9 @@
 // graph.scores and graph.mix as kernels of their own: a work item's query rows of one cache head's
 // group against the pages of its sequence, with the scores, or the weights, of all keys in memory.
 //
-//   scores:  for each tile of keys:  S[row, head, key…] = q K           keys beyond the sequence:
-//   anything mix:     for each tile of keys:  acc += W[row, head, key…] V        and after the
-//   loop: O[row, head] = acc
+//   scores:  for each tile of keys:  S[row, head, key…] = q K     (keys beyond the sequence:
+//   anything) mix:     for each tile of keys:  acc += W[row, head, key…] V  and after the loop
+//   O[row, head] = acc
 #include "compiler/tile/ScoreKernels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,12 +17,11 @@ namespace {
 /// One cache head of the item's sequence.
 class PagedComponent {
 public:
-  PagedComponent(KernelLowering &lowering, Location loc, BlockArgument cache, StringRef name,
-                 bool isKey)
+  PagedComponent(KernelLowering &lowering, Location loc, BlockArgument cache, StringRef name)
       : lowering(lowering), loc(loc), type(cast<graph::CacheType>(cache.getType())),
-        component(type.lookup(name)), isKey(isKey) {
+        component(type.lookup(name)), tokensInnermost(lowering.hasTokensInnermost(cache, name)) {
     OpBuilder &builder = lowering.builder;
-    pool = lowering.pool(cache, component, isKey);
+    pool = lowering.pool(cache, component, tokensInnermost);
     table = lowering.batchArray("block_table");
     item = readWorkItem(lowering, loc);
     cacheHead = WorkItemOp::create(builder, loc, builder.getIndexType(), 1);
@@ -34,15 +33,16 @@ public:
   Value firstHead(int64_t group) {
     return arith::MulIOp::create(lowering.builder, loc, cacheHead, lowering.index(group));
   }
-  /// [dim, keys] of a key component, [keys, dim] of a value component.
+  /// [keys, dim], or [dim, keys] where tokens are innermost.
   Value load(Value position, int64_t keys) {
     SmallVector<int64_t> shape{keys, dim()};
-    if (isKey)
+    if (tokensInnermost)
       std::swap(shape[0], shape[1]);
     return LoadPagesOp::create(lowering.builder, loc,
                                RankedTensorType::get(shape, type.getElement()), pool, table, first,
-                               cacheHead, position, isKey ? 1 : 0);
+                               cacheHead, position, item.keyEnd, tokensInnermost ? 1 : 0);
   }
+  bool byRows() const { return !tokensInnermost; }
 
   WorkItem item;
 
@@ -51,7 +51,7 @@ private:
   Location loc;
   graph::CacheType type;
   graph::ComponentAttr component;
-  bool isKey;
+  bool tokensInnermost;
   Value pool, table, cacheHead, first;
 };
 
@@ -97,7 +97,7 @@ FailureOr<int64_t> tile::lowerScores(graph::ScoresOp op, KernelLowering &lowerin
     return op.emitOpError() << "must read a query and a cache of its dispatch and give f32";
   OpBuilder &builder = lowering.builder;
   Value queries = lowering.buffer(query, lowering.rowsType(queryType));
-  PagedComponent keys(lowering, loc, cache, op.getComponent(), true);
+  PagedComponent keys(lowering, loc, cache, op.getComponent());
   Value scores = lowering.result(0, lowering.rowsType(resultType));
   int64_t group = queryType.getShape()[1] / keys.heads();
   Value head = keys.firstHead(group);
@@ -108,7 +108,8 @@ FailureOr<int64_t> tile::lowerScores(graph::ScoresOp op, KernelLowering &lowerin
   Value zeros = lowering.filled(lowering.constant(0), empty);
   loop(lowering, loc, keys.item.keyBegin, keys.item.keyEnd, choice.keys, {},
        [&](Value position, ValueRange) -> SmallVector<Value> {
-         Value product = contraction(lowering, loc, row, keys.load(position, choice.keys), zeros);
+         Value product = contraction(lowering, loc, row, keys.load(position, choice.keys), zeros,
+                                     keys.byRows());
          StoreOp::create(builder, loc, product, scores,
                          ValueRange{keys.item.firstRow, head, position},
                          rowBound(keys.item, choice));
@@ -126,12 +127,12 @@ FailureOr<int64_t> tile::lowerMix(graph::MixOp op, KernelLowering &lowering,
   auto resultType = cast<RankedTensorType>(op.getType());
   if (!cache || !weights || !resultType.getElementType().isF32())
     return op.emitOpError() << "must read weights and a cache of its dispatch and give f32";
-  if (lowering.isKeyComponent(cache, op.getComponent()))
+  if (lowering.hasTokensInnermost(cache, op.getComponent()))
     return op.emitOpError() << "reads component \"" << op.getComponent()
                             << "\" as value; another attention reads it as key";
   OpBuilder &builder = lowering.builder;
   Value memory = lowering.buffer(weights, lowering.rowsType(weightType));
-  PagedComponent values(lowering, loc, cache, op.getComponent(), false);
+  PagedComponent values(lowering, loc, cache, op.getComponent());
   Value result = lowering.result(0, lowering.rowsType(resultType));
   const WorkItem &item = values.item;
   int64_t group = resultType.getShape()[1] / values.heads();

@@ -5,8 +5,8 @@
 //   generic, store }
 //            %y = tile.call @linear(%x, %w)
 //
-// What a dispatch alone does not show is found first: which weights some linear reads (they are
-// kept in panels), which tensors have sample rows, which cache components are keys.
+// What a dispatch alone does not show is found first: which weights some linear reads, which
+// tensors have sample rows, which cache components are keys.
 #include "compiler/tile/KernelLowering.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/tile/ScoreKernels.h"
@@ -48,7 +48,7 @@ StepFacts findFacts(func::FuncOp step) {
       return argument && dispatch ? dispatch.getInputs()[argument.getArgNumber()] : Value();
     };
     if (auto linear = dyn_cast<graph::LinearOp>(op))
-      facts.panelWeights.insert(outer(linear.getWeight()));
+      facts.linearWeights.insert(outer(linear.getWeight()));
     if (auto attention = dyn_cast<graph::AttentionOp>(op))
       if (Value cache = outer(attention.getCache()))
         keys[cacheOrigin(cache)].insert(attention.getKey());
@@ -56,7 +56,7 @@ StepFacts findFacts(func::FuncOp step) {
       if (Value cache = outer(scores.getCache()))
         keys[cacheOrigin(cache)].insert(scores.getComponent());
   });
-  facts.panelWeights.erase(Value());
+  facts.linearWeights.erase(Value());
   auto note = [&](Value value) {
     if (!isa<graph::CacheType>(value.getType()))
       return;
@@ -117,7 +117,17 @@ void fuseElementwise(KernelOp kernel) {
 }
 
 struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
+  using OutlineKernelsPassBase::OutlineKernelsPassBase;
+
   void runOnOperation() override {
+    std::optional<Storage> kind = storageNamed(storage.getValue());
+    if (!kind) {
+      getOperation().emitError() << "has no storage \"" << storage.getValue()
+                                 << "\"; known are \"panels\" and \"rows\"";
+      return signalPassFailure();
+    }
+    if (*kind != Storage::Panels)
+      getOperation()->setAttr(kStorageAttr, StringAttr::get(&getContext(), storageName(*kind)));
     SymbolTable symbols(getOperation());
     for (auto step : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
       if (step.isExternal())
@@ -127,6 +137,7 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
         return signalPassFailure();
       }
       StepFacts facts = findFacts(step);
+      facts.storage = *kind;
       for (auto dispatch : llvm::to_vector(step.getOps<graph::DispatchOp>()))
         if (failed(outline(dispatch, step, facts, symbols)))
           return signalPassFailure();

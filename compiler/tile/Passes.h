@@ -25,6 +25,9 @@ struct TilePipelineOptions : mlir::PassPipelineOptions<TilePipelineOptions> {
   Option<std::string> schedules{*this, "schedules",
                                 llvm::cl::desc("Folder with <family>.json files; empty: defaults"),
                                 llvm::cl::init("")};
+  Option<std::string> storage{*this, "storage",
+                              llvm::cl::desc("How weights and keys are stored: panels or rows"),
+                              llvm::cl::init("panels")};
 };
 
 /// Stage B on a module: dispatches of @step become kernels of static tiles that both backends

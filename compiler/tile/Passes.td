@@ -23,9 +23,13 @@ def OutlineKernelsPass : TileModulePass<"quire-outline-kernels"> {
     } {quire.kernel_name = "linear"}                load, fill, linalg.generic, store }
                                                   %y = tile.call @linear(%x, %w)
     ```
-    Buffers are loaded whole; tiling comes later. In a kernel with a linear, values of N columns
-    are [rows, ceil(N / 32), 32] and weights are panels. Attention is written for one work item.
+    Buffers are loaded whole; tiling comes later. With the storage `panels`, values of N columns in a
+    kernel with a linear are [rows, ceil(N / 32), 32], weights are panels, and keys have their tokens
+    innermost. With `rows`, values are [rows, N], weights [N, K], N padded to 64, and keys are like
+    values. Attention is written for one work item.
   }];
+  let options = [Option<"storage", "storage", "std::string", "\"panels\"",
+                        "How weights and keys are stored: panels (CPU) or rows (GPU)">];
 }
 
 def DeduplicateKernelsPass : TileModulePass<"quire-deduplicate-kernels"> {
@@ -84,19 +88,6 @@ def ResolveGathersPass : TileKernelPass<"quire-resolve-gathers"> {
   }];
 }
 
-def ClampQueriesPass : TileKernelPass<"quire-clamp-queries"> {
-  let summary = "keeps the query tile inside its buffer";
-  let description = [{
-    ```mlir
-    // before                                     // after
-    %q = tile.load %x[%row, %h, 0]                %q = scf.for %m = 0 to 8 {
-           -> tensor<8x2x64xf32>                    %r = tile.load %x[%row + min(%m, %rows - 1), %h, 0]
-                                                    insert %r at %m }
-    ```
-    Items begin at any row; rows that an item lacks repeat its last one.
-  }];
-}
-
 def SplitAttentionPass : TileModulePass<"quire-split-attention"> {
   let summary = "splits the keys of long sequences over work items";
   let description = [{
@@ -120,7 +111,7 @@ def TileReductionPass : TileKernelPass<"quire-tile-reduction"> {
     ```mlir
     // before                                     // after
     %k = tile.page_view … -> tensor<64x?xbf16>    %o:3 = scf.for %n = %begin to %end step 32 {
-    %o:3 = tile.online_attention … key(%k)          %k = tile.load_pages … at %n -> tensor<64x32xbf16>
+    %o:3 = tile.online_attention … key(%k)          %k = tile.load_pages … at %n to %end -> tensor<64x32xbf16>
                                                     tile.online_attention … key(%k at %n end %end) }
     ```
   }];
@@ -153,13 +144,11 @@ def DecomposeOnlineAttentionPass : TileKernelPass<"quire-decompose-online-attent
   }];
 }
 
-def ResolvePagesPass : TileKernelPass<"quire-resolve-pages"> {
-  let summary = "page accesses become loads and stores of the pool";
+def ResolveAppendsPass : TileKernelPass<"quire-resolve-appends"> {
+  let summary = "appends become stores to the pool";
   let description = [{
     ```mlir
     // before                                     // after
-    %k = tile.load_pages %pool, %table[%first]    %page = %table[%first + %n / 32]
-           head %h at %n tokens 1                 %k = tile.load %pool[%page, %h, 0, %n % 32]
     tile.append %v, %pool, %slots[%r] tokens 0    scf.if %slots[%r] >= 0 { tile.store %v, %pool[…] }
     ```
   }];
@@ -168,8 +157,9 @@ def ResolvePagesPass : TileKernelPass<"quire-resolve-pages"> {
 def VerifyTileKernelsPass : TileKernelPass<"quire-verify-tile-kernels"> {
   let summary = "checks what both backends rely on";
   let description = [{
-    Kernels have a grid, tiles have static shapes, and nothing is left of the graph, of pages or of
-    online attention. A stage that skipped a lowering stops here.
+    Kernels have a grid, tiles have static shapes, and nothing is left of the graph, of page views or of
+    online attention; tiles of pages are loaded (`tile.load_pages`) as each target does it best. A
+    stage that skipped a lowering stops here.
   }];
 }
 

@@ -14,14 +14,13 @@ namespace quire::tile {
 } // namespace quire::tile
 
 void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOptions &options) {
-  manager.addPass(createOutlineKernelsPass());
+  manager.addPass(createOutlineKernelsPass({options.storage}));
   manager.addPass(createDeduplicateKernelsPass());
   manager.addPass(createAssignSchedulesPass({options.schedules}));
   OpPassManager &items = manager.nest<KernelOp>();
   items.addPass(createTileParallelPass());
   items.addPass(createCanonicalizerPass());
   items.addPass(createCSEPass());
-  items.addPass(createClampQueriesPass());
   manager.addPass(createSplitAttentionPass());
   OpPassManager &kernel = manager.nest<KernelOp>();
   kernel.addPass(createTileReductionPass());
@@ -29,7 +28,7 @@ void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOp
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createDecomposeOnlineAttentionPass());
   kernel.addPass(createResolveGathersPass());
-  kernel.addPass(createResolvePagesPass());
+  kernel.addPass(createResolveAppendsPass());
   kernel.addPass(createLowerAffinePass());
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createCSEPass());
@@ -40,13 +39,12 @@ void quire::tile::registerTileKernelPasses() {
   registerDeduplicateKernelsPass();
   registerAssignSchedulesPass();
   registerTileParallelPass();
-  registerClampQueriesPass();
   registerSplitAttentionPass();
   registerTileReductionPass();
   registerBoundMaskPass();
   registerDecomposeOnlineAttentionPass();
   registerResolveGathersPass();
-  registerResolvePagesPass();
+  registerResolveAppendsPass();
   registerVerifyTileKernelsPass();
   registerPass([] { return createLowerAffinePass(); });
 }

@@ -68,9 +68,10 @@ LogicalResult tile::lowerScoreDispatch(graph::DispatchOp dispatch, KernelLowerin
       GridAttr::get(context, {ExtentAttr::get(context, ExtentKind::WorkList, 1),
                               ExtentAttr::get(context, ExtentKind::Constant, *heads)}));
   kernel.setScheduleAttr(
-      ScheduleAttr::get(context, 1, 1, choice.queries, choice.keys, 0,
+      ScheduleAttr::get(context, 1, 1, 0, 0, choice.queries, choice.keys, 0,
                         DenseI64ArrayAttr::get(context, {choice.registers[0], choice.registers[1],
-                                                         choice.registers[2]})));
+                                                         choice.registers[2]}),
+                        0, 0, Instruction::None, Parallel::None));
   kernel.setPartitionAttr(
       PartitionAttr::get(context, choice.queries, choice.minimum, choice.maximum, 0));
   return success();
@@ -102,12 +103,15 @@ Value tile::generic(KernelLowering &lowering, Location loc, ValueRange inputs, V
 }
 
 Value tile::contraction(KernelLowering &lowering, Location loc, Value left, Value right,
-                        Value output) {
+                        Value output, bool transposed) {
   AffineExpr m, g, i, k;
   MLIRContext *context = lowering.builder.getContext();
   bindDims(context, m, g, i, k);
+  SmallVector<AffineExpr> index{k, i};
+  if (transposed)
+    std::swap(index[0], index[1]);
   return generic(lowering, loc, {left, right}, output,
-                 {AffineMap::get(4, 0, {m, g, k}, context), AffineMap::get(4, 0, {k, i}, context),
+                 {AffineMap::get(4, 0, {m, g, k}, context), AffineMap::get(4, 0, index, context),
                   AffineMap::get(4, 0, {m, g, i}, context)},
                  1, [](OpBuilder &b, Location l, ValueRange v) -> Value {
                    Value product =

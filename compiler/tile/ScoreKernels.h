@@ -43,8 +43,8 @@ mlir::Value generic(KernelLowering &lowering, mlir::Location loc, mlir::ValueRan
                     mlir::Value output, llvm::ArrayRef<mlir::AffineMap> maps, unsigned reductions,
                     ElementBody body);
 
-/// out[m, g, i] += left[m, g, k] right[k, i].
+/// out[m, g, i] += left[m, g, k] right[k, i], or right[i, k] if that is `transposed`.
 mlir::Value contraction(KernelLowering &lowering, mlir::Location loc, mlir::Value left,
-                        mlir::Value right, mlir::Value output);
+                        mlir::Value right, mlir::Value output, bool transposed = false);
 
 } // namespace quire::tile

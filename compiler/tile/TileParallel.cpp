@@ -95,7 +95,8 @@ Value sliceBehindRows(OpBuilder &builder, tensor::ExtractSliceOp slice, Slices &
                                         slice.getMixedSizes(), slice.getMixedStrides());
 }
 
-/// A slice of a loaded tile is a smaller load.
+/// A slice of a loaded tile is a smaller load. Rows are bounded in attention alone, whose items
+/// have one row at least: a tile of the first needs no bound.
 Value sliceOfLoad(OpBuilder &builder, tensor::ExtractSliceOp slice, LoadOp load) {
   if (!hasUnitStrides(slice))
     return {};
@@ -104,7 +105,12 @@ Value sliceOfLoad(OpBuilder &builder, tensor::ExtractSliceOp slice, LoadOp load)
   for (auto [dimension, offset] : llvm::enumerate(slice.getMixedOffsets()))
     offsets[leading + dimension] =
         plus(builder, slice.getLoc(), offsets[leading + dimension], offset);
-  return LoadOp::create(builder, slice.getLoc(), slice.getType(), load.getBuffer(), offsets);
+  Value rows = load.getRows();
+  if (rows && !isZeroInteger(slice.getMixedOffsets()[0]))
+    return {};
+  if (rows && slice.getType().getShape()[0] == 1)
+    rows = {};
+  return LoadOp::create(builder, slice.getLoc(), slice.getType(), load.getBuffer(), offsets, rows);
 }
 
 /// A slice of a slice is one slice of the outer source.
@@ -222,7 +228,13 @@ struct TileParallelPass : impl::TileParallelPassBase<TileParallelPass> {
     kernel->removeDiscardableAttr(kExtentAttr);
   }
 
-  /// Work items: tiles of rows, and for a linear tiles of panels; list items and cache heads.
+  /// What a linear's item has of the second dimension of its values: panels or columns.
+  static int64_t acrossOf(ScheduleAttr schedule) {
+    return schedule.getColumns() ? schedule.getColumns() : schedule.getPanels();
+  }
+
+  /// Work items: tiles of rows, and for a linear tiles of panels or columns; list items and cache
+  /// heads.
   void setGrid(KernelOp kernel, StringRef family, ExtentAttr extent) {
     MLIRContext *context = &getContext();
     ScheduleAttr schedule = kernel.getScheduleAttr();
@@ -237,8 +249,8 @@ struct TileParallelPass : impl::TileParallelPassBase<TileParallelPass> {
     }
     if (family == "linear") {
       auto store = *kernel.entry().getOps<StoreOp>().begin();
-      int64_t panels = cast<RankedTensorType>(store.getValue().getType()).getShape()[1];
-      grid.push_back(ExtentAttr::get(context, ExtentKind::Constant, panels / schedule.getPanels()));
+      int64_t size = cast<RankedTensorType>(store.getValue().getType()).getShape()[1];
+      grid.push_back(ExtentAttr::get(context, ExtentKind::Constant, size / acrossOf(schedule)));
     }
     kernel.setGridAttr(GridAttr::get(context, grid));
   }
@@ -268,8 +280,8 @@ struct TileParallelPass : impl::TileParallelPassBase<TileParallelPass> {
       sizes[0] = builder.getIndexAttr(schedule.getRows());
     }
     if (family == "linear") {
-      offsets[1] = itemOffset(builder, loc, 1, schedule.getPanels());
-      sizes[1] = builder.getIndexAttr(schedule.getPanels());
+      offsets[1] = itemOffset(builder, loc, 1, acrossOf(schedule));
+      sizes[1] = builder.getIndexAttr(acrossOf(schedule));
     }
     FailureOr<TilingResult> tiled = root.getTiledImplementation(builder, offsets, sizes);
     if (failed(tiled))

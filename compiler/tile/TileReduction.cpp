@@ -8,9 +8,9 @@
 //              tile.online_attention query(%q) key(%kt at %n end %end) value(%vt) outs(%a, %m, %s)
 //              }
 //
-// The op's TilingInterface makes the tile. `begin` is a multiple of the tile (work items begin at
-// page boundaries), so a tile lies in one page; the last tile may reach beyond `end`, where keys
-// are masked.
+// The op's TilingInterface makes the tile. `begin` is a multiple of the tile (work items begin at 0
+// or at a split, which is a multiple of it), so a tile lies in one page or begins with one; the
+// last tile may reach beyond `end`, where keys are masked.
 #include "compiler/tile/Passes.h"
 
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -32,9 +32,9 @@ LogicalResult loadPages(tensor::ExtractSliceOp slice, PageViewOp view) {
       affine::makeComposedFoldedAffineApply(
           builder, slice.getLoc(), AffineMap::get(2, 0, sum),
           {OpFoldResult(view.getBegin()), slice.getMixedOffsets()[view.getTokens()]}));
-  auto load =
-      LoadPagesOp::create(builder, slice.getLoc(), slice.getType(), view.getPool(), view.getTable(),
-                          view.getFirst(), view.getHead(), position, view.getTokens());
+  auto load = LoadPagesOp::create(builder, slice.getLoc(), slice.getType(), view.getPool(),
+                                  view.getTable(), view.getFirst(), view.getHead(), position,
+                                  view.getEnd(), view.getTokens());
   slice.replaceAllUsesWith(load.getResult());
   slice.erase();
   return success();
@@ -44,7 +44,7 @@ struct TileReductionPass : impl::TileReductionPassBase<TileReductionPass> {
   void runOnOperation() override {
     SmallVector<OnlineAttentionOp> ops;
     getOperation().walk([&](OnlineAttentionOp op) {
-      if (cast<RankedTensorType>(op.getKey().getType()).isDynamicDim(1))
+      if (cast<RankedTensorType>(op.getKey().getType()).isDynamicDim(op.keyDimension()))
         ops.push_back(op);
     });
     for (OnlineAttentionOp op : ops)

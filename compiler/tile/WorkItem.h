@@ -14,7 +14,7 @@ struct WorkItem {
 WorkItem readWorkItem(KernelLowering &lowering, mlir::Location loc);
 
 /// A tile [rows, …] of the item's first rows of `buffer`, trailing dimensions starting at
-/// `offsets`. Beyond the item's last row that row is repeated, so nothing outside the item is read.
+/// `offsets`. Rows beyond the item's last are zero, so nothing outside the item is read.
 mlir::Value loadItemRows(KernelLowering &lowering, mlir::Location loc, const WorkItem &item,
                          mlir::Value buffer, mlir::RankedTensorType tile, mlir::ValueRange offsets);
 

@@ -27,13 +27,14 @@ Value advance(OpBuilder &builder, Location loc, Value base, OpFoldResult offset)
 }
 
 /// True if `size` keys from `offset` are all keys, so that neither keys nor values need a slice.
-bool coversKeys(Value key, OpFoldResult offset, OpFoldResult size) {
+bool coversKeys(OnlineAttentionOp op, OpFoldResult offset, OpFoldResult size) {
+  unsigned dimension = op.keyDimension();
   if (!isZeroInteger(offset))
     return false;
   if (std::optional<int64_t> constant = getConstantIntValue(size))
-    return *constant == cast<RankedTensorType>(key.getType()).getShape()[1];
+    return *constant == cast<RankedTensorType>(op.getKey().getType()).getShape()[dimension];
   auto dim = cast<Value>(size).getDefiningOp<tensor::DimOp>();
-  return dim && dim.getSource() == key && dim.getConstantIndex() == 1;
+  return dim && dim.getSource() == op.getKey() && dim.getConstantIndex() == dimension;
 }
 
 } // namespace
@@ -43,10 +44,11 @@ LogicalResult OnlineAttentionOp::verify() {
   auto key = cast<RankedTensorType>(getKey().getType());
   auto value = cast<RankedTensorType>(getValue().getType());
   auto acc = cast<RankedTensorType>(getAcc().getType());
-  if (query.getShape()[2] != key.getShape()[0])
+  if (query.getShape()[2] != key.getShape()[1 - keyDimension()])
     return emitOpError() << "query " << query << " and key " << key
-                         << " must agree in the head dimension; a key is [d, n]";
-  if (key.getShape()[1] != value.getShape()[0])
+                         << " must agree in the head dimension; a key is "
+                         << (getByRows() ? "[n, d]" : "[d, n]");
+  if (key.getShape()[keyDimension()] != value.getShape()[0])
     return emitOpError() << "key " << key << " and value " << value
                          << " must have the same number of keys; a value is [n, e]";
   if (acc.getShape().drop_back() != query.getShape().drop_back() ||
@@ -87,7 +89,7 @@ SmallVector<Range> OnlineAttentionOp::getIterationDomain(OpBuilder &builder) {
   OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
   return {{zero, tensor::getMixedSize(builder, loc, getQuery(), 0), one},
           {zero, tensor::getMixedSize(builder, loc, getQuery(), 1), one},
-          {zero, tensor::getMixedSize(builder, loc, getKey(), 1), one}};
+          {zero, tensor::getMixedSize(builder, loc, getKey(), keyDimension()), one}};
 }
 
 FailureOr<TilingResult> OnlineAttentionOp::getTiledImplementation(OpBuilder &builder,
@@ -101,8 +103,13 @@ FailureOr<TilingResult> OnlineAttentionOp::getTiledImplementation(OpBuilder &bui
   Value query =
       sliceOf(builder, loc, getQuery(), {m, g, zero}, {sizes[0], sizes[1], size(getQuery(), 2)});
   Value key = getKey(), value = getValue();
-  if (!coversKeys(getKey(), n, sizes[2])) {
-    key = sliceOf(builder, loc, getKey(), {zero, n}, {size(getKey(), 0), sizes[2]});
+  if (!coversKeys(*this, n, sizes[2])) {
+    SmallVector<OpFoldResult> keyOffsets{zero, n}, keySizes{size(getKey(), 0), sizes[2]};
+    if (getByRows()) {
+      keyOffsets = {n, zero};
+      keySizes = {sizes[2], size(getKey(), 1)};
+    }
+    key = sliceOf(builder, loc, getKey(), keyOffsets, keySizes);
     value = sliceOf(builder, loc, getValue(), {n, zero}, {sizes[2], size(getValue(), 1)});
   }
   Value acc =
@@ -112,7 +119,8 @@ FailureOr<TilingResult> OnlineAttentionOp::getTiledImplementation(OpBuilder &bui
   auto tiled = OnlineAttentionOp::create(
       builder, loc, TypeRange{acc.getType(), max.getType(), sum.getType()}, query, key, value,
       advance(builder, loc, getQueryPosition(), m), advance(builder, loc, getKeyPosition(), n),
-      advance(builder, loc, getHead(), g), getKeyEnd(), getCaptures(), acc, max, sum, getFull());
+      advance(builder, loc, getHead(), g), getKeyEnd(), getCaptures(), acc, max, sum, getFull(),
+      getByRows());
   IRMapping mapping;
   getScore().cloneInto(&tiled.getScore(), mapping);
   getMask().cloneInto(&tiled.getMask(), mapping);

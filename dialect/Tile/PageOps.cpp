@@ -41,8 +41,9 @@ LogicalResult LoadPagesOp::verify() {
   if (failed(verifyPageTile(*this, pool, getType(), getTokens())))
     return failure();
   int64_t page = pool.getShape()[2 + getTokens()], size = getType().getShape()[getTokens()];
-  if (ShapedType::isDynamic(size) || page % size)
-    return emitOpError() << "a tile of " << size << " keys must divide the page of " << page;
+  if (ShapedType::isDynamic(size) || size < 1 || (page % size && size % page))
+    return emitOpError() << "a tile of " << size << " keys must divide the page of " << page
+                         << ", or be made of whole pages";
   return success();
 }
 

@@ -37,8 +37,8 @@ def Tile_BindArrayAttr : ArrayOfAttr<Tile_Dialect, "BindArray", "binds", "BindAt
 
 def Tile_ExtentKind : Tile_Enum<"ExtentKind", "what a grid dimension counts", [
   I32EnumAttrCase<"Constant", 0, "constant">, // `size` items
-  I32EnumAttrCase<"Tokens", 1, "tokens">,     // ceil(padded token rows / size)
-  I32EnumAttrCase<"Samples", 2, "samples">,   // ceil(padded sample rows / size)
+  I32EnumAttrCase<"Tokens", 1, "tokens">,     // ceil(token rows / size); the last tile may reach
+  I32EnumAttrCase<"Samples", 2, "samples">,   // ceil(sample rows / size); into the padding
   I32EnumAttrCase<"WorkList", 3, "work_list"> // items of the kernel's partition
 ]>;
 
@@ -51,20 +51,46 @@ def Tile_ExtentAttr : Tile_Attr<"Extent", "extent"> {
 
 def Tile_GridAttr : ArrayOfAttr<Tile_Dialect, "Grid", "grid", "ExtentAttr">;
 
+def Tile_Instruction : Tile_Enum<"Instruction", "what multiplies on a GPU", [
+  I32EnumAttrCase<"None", 0, "none">,   // not decided: the CPU's vectors
+  I32EnumAttrCase<"Fma", 1, "fma">,     // one element a lane
+  I32EnumAttrCase<"Mma", 2, "mma">,     // a tile a warp, operands in registers
+  I32EnumAttrCase<"Wgmma", 3, "wgmma">  // a tile a warpgroup, operands in shared memory
+]>;
+
+def Tile_Parallel : Tile_Enum<"Parallel", "what the warps of a block divide among them", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Rows", 1, "rows">,   // rows of the item's tile
+  I32EnumAttrCase<"Keys", 2, "keys">    // tiles of keys, joined at the end
+]>;
+
+class Tile_OptionalEnum<Tile_Enum type> : EnumParameter<type> {
+  let defaultValue = "::quire::tile::" # type.className # "::None";
+}
+
 def Tile_ScheduleAttr : Tile_Attr<"Schedule", "schedule"> {
   let summary = "tile sizes of a kernel, data for the lowering";
   let description = [{
-    `rows`: rows of a work item (linear, row kernels). `panels`: weight panels of a work item.
-    `queries`: query tokens of a work item (attention). `keys`: keys of one step of the KV loop, a
-    divisor of the page. `split`: keys of one split, 0 unsplit. `registers`: the CPU register tile
-    [m, n, k] of contractions; n counts elements.
+    `rows`: rows of a work item (linear, row kernels). `panels`: weight panels of a work item, or
+    `columns`: output columns, where weights are stored by rows. `depth`: step along the reduction of
+    a linear. `queries`: query tokens of a work item (attention). `keys`: keys of one step of the KV
+    loop, a divisor or a multiple of the page. `split`: keys of one split, 0 unsplit. `registers`: the
+    CPU register tile [m, n, k] of contractions; n counts elements. `warps` of a block, `stages` of its
+    copies, the `instruction` of its contractions and what its warps divide (`parallel`) are for GPUs.
+    What is 0 or none is not set, and not printed.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "1">:$rows,
                         DefaultValuedParameter<"int64_t", "1">:$panels,
+                        DefaultValuedParameter<"int64_t", "0">:$columns,
+                        DefaultValuedParameter<"int64_t", "0">:$depth,
                         DefaultValuedParameter<"int64_t", "1">:$queries,
                         DefaultValuedParameter<"int64_t", "0">:$keys,
                         DefaultValuedParameter<"int64_t", "0">:$split,
-                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$registers);
+                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$registers,
+                        DefaultValuedParameter<"int64_t", "0">:$warps,
+                        DefaultValuedParameter<"int64_t", "0">:$stages,
+                        Tile_OptionalEnum<Tile_Instruction>:$instruction,
+                        Tile_OptionalEnum<Tile_Parallel>:$parallel);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -68,10 +68,15 @@ LogicalResult ExtentAttr::verify(function_ref<InFlightDiagnostic()> emitError, E
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows,
-                                   int64_t panels, int64_t queries, int64_t keys, int64_t split,
-                                   DenseI64ArrayAttr registers) {
-  if (rows < 1 || panels < 1 || queries < 1 || keys < 0 || split < 0)
+                                   int64_t panels, int64_t columns, int64_t depth, int64_t queries,
+                                   int64_t keys, int64_t split, DenseI64ArrayAttr registers,
+                                   int64_t warps, int64_t stages, Instruction, Parallel) {
+  if (rows < 1 || panels < 1 || columns < 0 || depth < 0 || queries < 1 || keys < 0 || split < 0 ||
+      warps < 0 || stages < 0)
     return emitError() << "schedule sizes must be positive";
+  if (columns && panels != 1)
+    return emitError() << "columns = " << columns << " and panels = " << panels
+                       << " are for different weights";
   if (keys && split % keys)
     return emitError() << "split = " << split << " must be a multiple of keys = " << keys;
   if (registers && (registers.size() != 3 ||

@@ -75,19 +75,27 @@ def Tile_WorkItemOp : Tile_PureOp<"work_item"> {
   let hasVerifier = 1;
 }
 
-def Tile_LoadOp : Tile_PureOp<"load"> {
+def Tile_LoadOp : Tile_PureOp<"load", [AttrSizedOperandSegments]> {
   let summary = "a tile of a buffer";
   let description = [{
     The result's dimensions are the trailing dimensions of the buffer; leading ones are indexed. A dynamic
-    result dimension takes the whole dimension and needs offset 0.
+    result dimension takes the whole dimension and needs offset 0. With `rows`, only the first `rows`
+    rows are read, the others are zero.
     ```mlir
     %t = tile.load %x[%i, %c0] : memref<?x64xf32> -> tensor<8x64xf32>
     %k = tile.load %pool[%page, %head, %c0, %c0] : memref<?x2x64x32xbf16> -> tensor<64x32xbf16>
+    %q = tile.load %x[%row, %head, %c0] rows %n : memref<?x4x64xf32> -> tensor<8x2x64xf32>
     ```
   }];
-  let arguments = (ins AnyMemRef:$buffer, Variadic<Index>:$offsets);
+  let arguments = (ins AnyMemRef:$buffer, Variadic<Index>:$offsets, Optional<Index>:$rows);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$buffer `[` $offsets `]` attr-dict `:` type($buffer) `->` type($result)";
+  let assemblyFormat = [{
+    $buffer `[` $offsets `]` (`rows` $rows^)? attr-dict `:` type($buffer) `->` type($result)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$buffer,
+                                 "::mlir::ValueRange":$offsets), [{
+    build($_builder, $_state, result, buffer, offsets, ::mlir::Value());
+  }]>];
   let hasVerifier = 1;
 }
 
@@ -155,14 +163,21 @@ def Tile_PageViewOp : Tile_PureOp<"page_view"> {
 def Tile_LoadPagesOp : Tile_PureOp<"load_pages"> {
   let summary = "a tile of a page view, starting at key `position`";
   let description = [{
-    The tile's token size divides the page and `position` is a multiple of it, so the tile lies in one page.
+    The tile lies in one page, or is made of whole pages: its token size divides the page and `position`
+    is a multiple of it, or is a multiple of the page and so is `position`. The sequence's keys end at
+    `end`, above `position`: table entries of pages at or beyond it hold anything and are not followed,
+    and what the tile holds there is undefined. So is the rest of the last page.
+    ```mlir
+    %v = tile.load_pages %pool, %table[%first] head %h at %n to %end tokens 0
+        : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<64x64xbf16>
+    ```
   }];
   let arguments = (ins AnyMemRef:$pool, MemRefRankOf<[I32], [1]>:$table, Index:$first, Index:$head,
-                       Index:$position, I64Attr:$tokens);
+                       Index:$position, Index:$end, I64Attr:$tokens);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $pool `,` $table `[` $first `]` `head` $head `at` $position `tokens` $tokens attr-dict `:`
-        type($pool) `,` type($table) `->` type($result)
+    $pool `,` $table `[` $first `]` `head` $head `at` $position `to` $end `tokens` $tokens attr-dict
+        `:` type($pool) `,` type($table) `->` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -203,25 +218,28 @@ def Tile_OnlineAttentionOp : Tile_PureOp<"online_attention", [
       sum' = a sum + sum_n p,  acc' = a acc + p value[n,:]
     (Milakov and Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135.) The reduction is associative:
     partial results merge by the same rescaling. `full` promises that mask and keyEnd hold everywhere.
+    A key is [d, n], or `by_rows` [n, d].
   }];
   let arguments = (ins 3DTensorOf<[AnyFloat]>:$query, 2DTensorOf<[AnyFloat]>:$key,
                        2DTensorOf<[AnyFloat]>:$value, Index:$queryPosition, Index:$keyPosition,
                        Index:$head, Index:$keyEnd,
                        Variadic<AnyTypeOf<[AnyFloat, AnyInteger]>>:$captures,
                        3DTensorOf<[F32]>:$acc, 2DTensorOf<[F32]>:$max, 2DTensorOf<[F32]>:$sum,
-                       UnitAttr:$full);
+                       UnitAttr:$full, UnitAttr:$byRows);
   let results = (outs 3DTensorOf<[F32]>:$accResult, 2DTensorOf<[F32]>:$maxResult,
                       2DTensorOf<[F32]>:$sumResult);
   let regions = (region SizedRegion<1>:$score, SizedRegion<1>:$mask);
   let assemblyFormat = [{
     (`full` $full^)? `query` `(` $query `at` $queryPosition `head` $head `)`
-        `key` `(` $key `at` $keyPosition `end` $keyEnd `)` `value` `(` $value `)`
+        `key` `(` $key (`by_rows` $byRows^)? `at` $keyPosition `end` $keyEnd `)` `value` `(` $value `)`
         (`captures` `(` $captures^ `:` type($captures) `)`)?
         `outs` `(` $acc `,` $max `,` $sum `)` `score` $score `mask` $mask attr-dict `:`
         type($query) `,` type($key) `,` type($value) `->` type($acc) `,` type($max) `,` type($sum)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    /// The dimension of the key tensor that runs over keys.
+    unsigned keyDimension() { return getByRows() ? 0 : 1; }
     ::mlir::MutableOperandRange getDpsInitsMutable() {
       return ::mlir::MutableOperandRange(getOperation(), getNumOperands() - 3, 3);
     }

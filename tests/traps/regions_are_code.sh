@@ -24,7 +24,7 @@ for change in 's/math\.tanh/math.sin/' 's/constant 0\.176776/constant 0.476776/'
 done
 
 # Without a lowering the verifier of the stage stops: nothing else makes the kernel.
-for pass in decompose-online-attention resolve-pages; do
+for pass in decompose-online-attention resolve-appends; do
   refused 6 'must be lowered before the end of stage B' "$scratch/left_out.plan" \
     "$bin/quire-compile" -q "$golden/llama" -o "$scratch/left_out.plan" --disable-pass="quire-$pass"
 done

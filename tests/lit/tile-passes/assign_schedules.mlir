@@ -15,7 +15,7 @@
 // WIDE: tile.variants @linear [@linear_r4, @linear_r16] rows [4, 0]
 // ILLEGAL: 'tile.kernel' op cannot have the schedule of {{.*}}linear.json: panels = 2 must divide 3
 // GAP: 'tile.kernel' op cannot have the schedule of {{.*}}linear.json: limits must rise, and end with 0 for any number of rows
-// UNKNOWN: 'tile.kernel' op schedule {{.*}}linear.json: unknown field "warps" in a variant
+// UNKNOWN: 'tile.kernel' op schedule {{.*}}linear.json: unknown field "lanes" in a variant
 tile.kernel @linear(%x: memref<?x64xf32>, %w: memref<3x64x32xbf16>, %y: memref<?x3x32xf32>)
     binds [<operand>, <operand, 1>, <result>] attributes {extent = #tile.extent<tokens>, family = "linear"} {
   %c0 = arith.constant 0 : index

@@ -4,8 +4,8 @@
 // CHECK-LABEL: tile.kernel @causal
 // CHECK-SAME: %[[POS:[a-z0-9]+]]: index, %[[BEGIN:[a-z0-9]+]]: index, %[[END:[a-z0-9]+]]: index
 // CHECK: %[[L:.+]]:3 = scf.for %[[N:.+]] = %[[BEGIN]] to %[[END]] step %c32 iter_args(%[[A:.+]] = %{{.+}}, %[[M:.+]] = %{{.+}}, %[[S:.+]] = %{{.+}})
-// CHECK: %[[K:.+]] = tile.load_pages %{{.+}} at %[[N]] tokens 1 : {{.+}} -> tensor<16x32xbf16>
-// CHECK: %[[V:.+]] = tile.load_pages %{{.+}} at %[[N]] tokens 0 : {{.+}} -> tensor<32x16xbf16>
+// CHECK: %[[K:.+]] = tile.load_pages %{{.+}} at %[[N]] to %[[END]] tokens 1 : {{.+}} -> tensor<16x32xbf16>
+// CHECK: %[[V:.+]] = tile.load_pages %{{.+}} at %[[N]] to %[[END]] tokens 0 : {{.+}} -> tensor<32x16xbf16>
 // CHECK: tile.online_attention query(%{{.+}} at %[[POS]] head %{{.+}}) key(%[[K]] at %[[N]] end %[[END]]) value(%[[V]]) outs(%[[A]], %[[M]], %[[S]])
 // CHECK-NOT: tile.page_view
 // CHECK: tile.store %[[L]]#0

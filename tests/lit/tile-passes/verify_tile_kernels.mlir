@@ -26,8 +26,10 @@ tile.kernel @k(%x: memref<?x64xf32>) binds [<operand>] grid [<tokens>] {
 // -----
 
 tile.kernel @k(%p: memref<?x2x32x64xbf16>, %t: memref<?xi32>, %i: index) binds [<pool, 0, "v">, <batch, "block_table">, <scalar, "tokens">] grid [<tokens>] {
-  // expected-error@+1 {{'tile.load_pages' op must be lowered before the end of stage B}}
-  %v = tile.load_pages %p, %t[%i] head %i at %i tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<32x64xbf16>
+  // Each target loads pages as it does best.
+  %v = tile.load_pages %p, %t[%i] head %i at %i to %i tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<32x64xbf16>
+  // expected-error@+1 {{'tile.page_view' op must be lowered before the end of stage B}}
+  %w = tile.page_view %p, %t[%i] head %i keys %i to %i tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<?x64xbf16>
   tile.return
 }
 

@@ -114,8 +114,8 @@ tile.kernel @k(%x: memref<256x16xf32>, %i: index) binds [<operand>, <scalar, "to
 // -----
 
 tile.kernel @k(%p: memref<?x2x32x64xbf16>, %t: memref<?xi32>, %i: index) binds [<pool, 0, "v">, <batch, "block_table">, <scalar, "tokens">] {
-  // expected-error@+1 {{a tile of 24 keys must divide the page of 32}}
-  %v = tile.load_pages %p, %t[%i] head %i at %i tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<24x64xbf16>
+  // expected-error@+1 {{a tile of 24 keys must divide the page of 32, or be made of whole pages}}
+  %v = tile.load_pages %p, %t[%i] head %i at %i to %i tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<24x64xbf16>
   tile.return
 }
 
@@ -163,6 +163,30 @@ tile.kernel @k(%i: index) binds [<scalar, "tokens">] {
   } : tensor<1x2x64xf32>, tensor<32x32xbf16>, tensor<32x64xbf16> -> tensor<1x2x64xf32>, tensor<1x2xf32>, tensor<1x2xf32>
   tile.return
 }
+
+// -----
+
+tile.kernel @k(%i: index) binds [<scalar, "tokens">] {
+  %q = tensor.empty() : tensor<1x2x64xf32>
+  %k = tensor.empty() : tensor<64x32xbf16>
+  %v = tensor.empty() : tensor<64x64xbf16>
+  %s = tensor.empty() : tensor<1x2xf32>
+  // expected-error@+1 {{must agree in the head dimension; a key is [n, d]}}
+  %r:3 = tile.online_attention query(%q at %i head %i) key(%k by_rows at %i end %i) value(%v) outs(%q, %s, %s) score {
+  ^bb0(%x: f32, %qp: i32, %kp: i32, %h: i32):
+    tile.yield %x : f32
+  } mask {
+  ^bb0(%qp: i32, %kp: i32, %h: i32):
+    %t = arith.constant true
+    tile.yield %t : i1
+  } : tensor<1x2x64xf32>, tensor<64x32xbf16>, tensor<64x64xbf16> -> tensor<1x2x64xf32>, tensor<1x2xf32>, tensor<1x2xf32>
+  tile.return
+}
+
+// -----
+
+// expected-error@+1 {{columns = 64 and panels = 2 are for different weights}}
+tile.kernel @k() binds [] schedule <panels = 2, columns = 64> { tile.return }
 
 // -----
 

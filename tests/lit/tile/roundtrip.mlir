@@ -36,8 +36,8 @@ tile.kernel @pages(%q: memref<?x4x64xf32>, %kpool: memref<?x2x64x32xbf16>, %vpoo
   // CHECK: tile.page_view %{{.+}}, %{{.+}}[%{{.+}}] head %{{.+}} keys %{{.+}} to %{{.+}} tokens 1 : memref<?x2x64x32xbf16>, memref<?xi32> -> tensor<64x?xbf16>
   %k = tile.page_view %kpool, %table[%c0] head %c0 keys %c0 to %c0 tokens 1 : memref<?x2x64x32xbf16>, memref<?xi32> -> tensor<64x?xbf16>
   %v = tile.page_view %vpool, %table[%c0] head %c0 keys %c0 to %c0 tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<?x64xbf16>
-  // CHECK: tile.load_pages %{{.+}}, %{{.+}}[%{{.+}}] head %{{.+}} at %{{.+}} tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<16x64xbf16>
-  %vt = tile.load_pages %vpool, %table[%c0] head %c0 at %c0 tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<16x64xbf16>
+  // CHECK: tile.load_pages %{{.+}}, %{{.+}}[%{{.+}}] head %{{.+}} at %{{.+}} to %{{.+}} tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<16x64xbf16>
+  %vt = tile.load_pages %vpool, %table[%c0] head %c0 at %c0 to %c0 tokens 0 : memref<?x2x32x64xbf16>, memref<?xi32> -> tensor<16x64xbf16>
   %r = tensor.empty() : tensor<1x2x64xbf16>
   // CHECK: tile.append %{{.+}}, %{{.+}}, %{{.+}}[%{{.+}}] tokens 1 : tensor<1x2x64xbf16>, memref<?x2x64x32xbf16>, memref<?xi32>
   tile.append %r, %kpool, %ids[%c0] tokens 1 : tensor<1x2x64xbf16>, memref<?x2x64x32xbf16>, memref<?xi32>
@@ -48,6 +48,8 @@ tile.kernel @pages(%q: memref<?x4x64xf32>, %kpool: memref<?x2x64x32xbf16>, %vpoo
   %p = tile.gather panels %w[%i][%c0] : memref<4x64x32xbf16>, tensor<1xi32> -> tensor<1x64xbf16>
   %slope = arith.constant 0.5 : f32
   %qt = tile.load %q[%c0, %c0, %c0] : memref<?x4x64xf32> -> tensor<8x2x64xf32>
+  // CHECK: tile.load %{{.+}}[%{{.+}}, %{{.+}}, %{{.+}}] rows %{{.+}} : memref<?x4x64xf32> -> tensor<8x2x64xf32>
+  %qb = tile.load %q[%c0, %c0, %c0] rows %c0 : memref<?x4x64xf32> -> tensor<8x2x64xf32>
   %a0 = tensor.empty() : tensor<8x2x64xf32>
   %m0 = tensor.empty() : tensor<8x2xf32>
   // CHECK: tile.online_attention query(%{{.+}} at %{{.+}} head %{{.+}}) key(%{{.+}} at %{{.+}} end %{{.+}}) value(%{{.+}}) captures(%{{.+}} : f32) outs(%{{.+}}, %{{.+}}, %{{.+}}) score {
@@ -61,6 +63,31 @@ tile.kernel @pages(%q: memref<?x4x64xf32>, %kpool: memref<?x2x64x32xbf16>, %vpoo
     %seen = arith.cmpi sle, %kp, %qp : i32
     tile.yield %seen : i1
   } : tensor<8x2x64xf32>, tensor<64x?xbf16>, tensor<?x64xbf16> -> tensor<8x2x64xf32>, tensor<8x2xf32>, tensor<8x2xf32>
+  tile.return
+}
+
+// CHECK: tile.kernel @by_rows
+// CHECK-SAME: schedule <queries = 8, keys = 64, warps = 4, stages = 2, instruction = mma, parallel = rows>
+tile.kernel @by_rows(%i: index) binds [<scalar, "tokens">]
+    schedule <queries = 8, keys = 64, warps = 4, stages = 2, instruction = mma, parallel = rows> {
+  %q = tensor.empty() : tensor<8x2x16xbf16>
+  %k = tensor.empty() : tensor<64x16xbf16>
+  %a = tensor.empty() : tensor<8x2x16xf32>
+  %m = tensor.empty() : tensor<8x2xf32>
+  // CHECK: key(%{{.+}} by_rows at %{{.+}} end %{{.+}})
+  %r:3 = tile.online_attention query(%q at %i head %i) key(%k by_rows at %i end %i) value(%k) outs(%a, %m, %m) score {
+  ^bb0(%x: f32, %qp: i32, %kp: i32, %h: i32):
+    tile.yield %x : f32
+  } mask {
+  ^bb0(%qp: i32, %kp: i32, %h: i32):
+    %t = arith.constant true
+    tile.yield %t : i1
+  } : tensor<8x2x16xbf16>, tensor<64x16xbf16>, tensor<64x16xbf16> -> tensor<8x2x16xf32>, tensor<8x2xf32>, tensor<8x2xf32>
+  tile.return
+}
+
+// CHECK: tile.kernel @columns() binds [] schedule <rows = 128, columns = 64, depth = 32, warps = 8, stages = 3, instruction = wgmma>
+tile.kernel @columns() binds [] schedule <rows = 128, columns = 64, depth = 32, warps = 8, stages = 3, instruction = wgmma> {
   tile.return
 }
 

@@ -1,24 +1,4 @@
-// RUN: quire-tile-opt %s --pass-pipeline='builtin.module(tile.kernel(quire-resolve-pages,canonicalize,cse))' --split-input-file --verify-diagnostics | FileCheck %s
-// A tile of keys or values is a view of one page, found through the block table.
-
-// CHECK-LABEL: tile.kernel @half_pages(
-// CHECK-SAME: %[[POOL:[a-z0-9]+]]: memref<?x2x64x32xbf16>, %[[TABLE:[a-z0-9]+]]: memref<?xi32>, %[[FIRST:[a-z0-9]+]]: index, %[[HEAD:[a-z0-9]+]]: index, %[[N:[a-z0-9]+]]: index
-// CHECK-DAG: %[[PAGE:.+]] = arith.divui %[[N]], %c32
-// CHECK-DAG: %[[IN:.+]] = arith.remui %[[N]], %c32
-// CHECK: %[[ENTRY:.+]] = arith.addi %[[FIRST]], %[[PAGE]]
-// CHECK: %[[T:.+]] = tile.load %[[TABLE]][%[[ENTRY]]]
-// CHECK: %[[NARROW:.+]] = tensor.extract %[[T]]
-// CHECK: %[[P:.+]] = arith.index_cast %[[NARROW]]
-// CHECK: tile.load %[[POOL]][%[[P]], %[[HEAD]], %c0, %[[IN]]] : memref<?x2x64x32xbf16> -> tensor<64x16xbf16>
-tile.kernel @half_pages(%pool: memref<?x2x64x32xbf16>, %table: memref<?xi32>, %first: index, %head: index, %n: index, %y: memref<?x64x16xbf16>)
-    binds [<pool, 0, "k">, <batch, "block_table">, <scalar, "a">, <scalar, "b">, <scalar, "c">, <result>] {
-  %c0 = arith.constant 0 : index
-  %k = tile.load_pages %pool, %table[%first] head %head at %n tokens 1 : memref<?x2x64x32xbf16>, memref<?xi32> -> tensor<64x16xbf16>
-  tile.store %k, %y[%c0, %c0, %c0] : tensor<64x16xbf16>, memref<?x64x16xbf16>
-  tile.return
-}
-
-// -----
+// RUN: quire-tile-opt %s --pass-pipeline='builtin.module(tile.kernel(quire-resolve-appends,canonicalize,cse))' --split-input-file --verify-diagnostics | FileCheck %s
 
 // A row goes where its slot says, both orders; a negative slot stores nothing.
 // CHECK-LABEL: tile.kernel @append(

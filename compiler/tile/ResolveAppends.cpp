@@ -1,18 +1,14 @@
-// Turns page accesses into loads and stores of the pool, through the block table and the slots.
+// Turns appends into stores to the pool, through the slots.
 //
-//   before:  %k = tile.load_pages %pool, %table[%first] head %h at %n tokens 1
-//            tile.append %v, %pool, %slots[%r] tokens 0
-//   after:   %page = %table[%first + %n / 32]      %k = tile.load %pool[%page, %h, 0, %n % 32]
-//            %slot = %slots[%r]   scf.if %slot >= 0 { tile.store %v, %pool[%slot / 32, 0, %slot %
-//            32, 0] }
-//
-// A tile of keys or values is a view of one page: nothing is gathered, nothing dense is made.
+//   before:  tile.append %v, %pool, %slots[%r] tokens 0
+//   after:   %slot = %slots[%r]
+//            scf.if %slot >= 0 { tile.store %v, %pool[%slot / 32, 0, %slot % 32, 0] }
 #include "compiler/tile/Passes.h"
 
 using namespace mlir;
 
 namespace quire::tile {
-#define GEN_PASS_DEF_RESOLVEPAGESPASS
+#define GEN_PASS_DEF_RESOLVEAPPENDSPASS
 #include "compiler/tile/Passes.h.inc"
 
 namespace {
@@ -30,28 +26,6 @@ Value element(OpBuilder &builder, Location loc, Value buffer, Value position) {
 
 Value toIndex(OpBuilder &builder, Location loc, Value narrow) {
   return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), narrow);
-}
-
-void resolve(LoadPagesOp load) {
-  OpBuilder builder(load);
-  Location loc = load.getLoc();
-  int64_t tokens = load.getTokens();
-  auto pool = cast<MemRefType>(load.getPool().getType());
-  Value size = constantIndex(builder, loc, pool.getShape()[2 + tokens]);
-  Value number = arith::DivUIOp::create(builder, loc, load.getPosition(), size);
-  Value inPage = arith::RemUIOp::create(builder, loc, load.getPosition(), size);
-  // A tile as long as the page always begins with it.
-  if (cast<RankedTensorType>(load.getType()).getShape()[tokens] == pool.getShape()[2 + tokens])
-    inPage = constantIndex(builder, loc, 0);
-  Value entry = arith::AddIOp::create(builder, loc, load.getFirst(), number);
-  Value page = toIndex(builder, loc, element(builder, loc, load.getTable(), entry));
-  SmallVector<Value> offsets(4, constantIndex(builder, loc, 0));
-  offsets[0] = page;
-  offsets[1] = load.getHead();
-  offsets[2 + tokens] = inPage;
-  Value tile = LoadOp::create(builder, loc, load.getType(), load.getPool(), offsets);
-  load.replaceAllUsesWith(tile);
-  load.erase();
 }
 
 /// Writes row `row` of the append's value [R, H, D] to its slot, unless that is negative.
@@ -94,14 +68,10 @@ void appendRow(OpBuilder &builder, AppendOp append, int64_t row) {
   });
 }
 
-struct ResolvePagesPass : impl::ResolvePagesPassBase<ResolvePagesPass> {
+struct ResolveAppendsPass : impl::ResolveAppendsPassBase<ResolveAppendsPass> {
   void runOnOperation() override {
-    SmallVector<LoadPagesOp> loads;
     SmallVector<AppendOp> appends;
-    getOperation().walk([&](LoadPagesOp op) { loads.push_back(op); });
     getOperation().walk([&](AppendOp op) { appends.push_back(op); });
-    for (LoadPagesOp load : loads)
-      resolve(load);
     for (AppendOp append : appends) {
       auto value = cast<RankedTensorType>(append.getValue().getType());
       if (!value.hasStaticShape()) {

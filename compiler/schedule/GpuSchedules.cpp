@@ -1,0 +1,213 @@
+// Legal schedules and defaults on a GPU.
+#include "compiler/schedule/GpuSchedules.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+namespace quire::schedule {
+namespace {
+
+constexpr int64_t kMaxRows = rowPadding(Storage::Rows);
+constexpr int64_t kMaxColumns = 256; ///< output columns of a linear's item
+constexpr int64_t kMaxWarps = 16, kMaxStages = 8;
+/// Tensor cores take a multiple of so many elements of a reduction, whatever the type.
+constexpr int64_t kFragment = 16;
+/// Rows of shared memory that a swizzle spreads over all banks.
+constexpr int64_t kRowBytes = 128;
+
+bool isOneOf(const std::string &text, std::initializer_list<const char *> names) {
+  return std::find(names.begin(), names.end(), text) != names.end();
+}
+
+bool fitsPage(int64_t keys, int64_t page) {
+  return keys > 0 && page > 0 && (keys % page == 0 || page % keys == 0);
+}
+
+/// Keys of a tile: whole pages or a part of one, a multiple of what tensor cores take; 0 if no such
+/// number exists.
+int64_t keysOfTile(int64_t page) {
+  for (int64_t keys : {64, 48, 32, 16})
+    if (fitsPage(keys, page))
+      return keys;
+  int64_t pages = std::lcm(std::max<int64_t>(page, 1), kFragment);
+  return pages <= 2 * kMaxQueries ? pages : 0;
+}
+
+/// The longest step along `columns` with rows of up to kRowBytes; 0 if tensor cores cannot take
+/// them.
+int64_t depthOf(int64_t columns, int64_t elementBytes) {
+  for (int64_t depth = kRowBytes / std::max<int64_t>(elementBytes, 1); depth >= kFragment;
+       depth /= 2)
+    if (columns % depth == 0)
+      return depth;
+  return 0;
+}
+
+int64_t columnsOfItem(int64_t width, int64_t wish) {
+  while (wish > 1 && width % wish)
+    wish /= 2;
+  return wish;
+}
+
+bool onTensorCores(const Choice &choice) {
+  return choice.instruction == "mma" || choice.instruction == "wgmma";
+}
+
+std::vector<Choice> linearChoices(const KernelShape &shape) {
+  bool tensorCores = depthOf(shape.columns, shape.elementBytes) != 0;
+  std::vector<Choice> choices;
+  for (int64_t rows : {1, 16, 64, 128}) {
+    Choice choice;
+    choice.rows = rows;
+    choice.limit = rows == 128 ? 0 : rows;
+    if (rows == 1) {
+      // Streams weights: a few rows of them a warp, and items for every multiprocessor.
+      choice.instruction = "fma";
+      choice.columns = columnsOfItem(shape.width, 8);
+    } else {
+      choice.instruction = "mma";
+      choice.columns = columnsOfItem(shape.width, rows);
+      choice.columns = std::max(choice.columns, columnsOfItem(shape.width, 64));
+      choice.warps = rows == 128 ? 8 : 4;
+    }
+    choices.push_back(completeForGpu(shape, choice));
+    if (!tensorCores) {
+      choices.back().limit = 0; // every row on its own
+      break;
+    }
+  }
+  return choices;
+}
+
+std::vector<Choice> attentionChoices(const KernelShape &shape) {
+  std::vector<Choice> choices;
+  for (bool single : {true, false}) {
+    Choice choice;
+    choice.minimum = single ? 1 : 2;
+    choice.maximum = single ? 1 : 0;
+    if (!single) {
+      auto tile =
+          static_cast<uint64_t>(std::max<int64_t>(64 / std::max<int64_t>(shape.group, 1), 1));
+      choice.queries = static_cast<int64_t>(std::bit_floor(tile));
+    }
+    choice.parallel = single ? "keys" : "rows";
+    choices.push_back(completeForGpu(shape, choice));
+  }
+  return choices;
+}
+
+std::optional<std::string> whyIllegalLinear(const KernelShape &shape, const Choice &choice) {
+  if (choice.columns < 1 || choice.columns > kMaxColumns || shape.width % choice.columns)
+    return message("columns", choice.columns, "must be at most 256 and divide", shape.width);
+  if (choice.depth < 0 || (choice.depth && shape.columns % choice.depth))
+    return message("depth", choice.depth, "must divide the columns", shape.columns);
+  if (!onTensorCores(choice))
+    return std::nullopt;
+  if (choice.rows % kFragment)
+    return message("rows", choice.rows, "on tensor cores must be a multiple of", kFragment);
+  if (choice.columns % kFragment)
+    return message("columns", choice.columns, "on tensor cores must be a multiple of", kFragment);
+  if (choice.depth == 0 || choice.depth % kFragment)
+    return message("depth", choice.depth, "on tensor cores must be a multiple of", kFragment);
+  return std::nullopt;
+}
+
+std::optional<std::string> whyIllegalAttention(const KernelShape &shape, const Choice &choice) {
+  if (choice.queries < 1 || choice.queries > kMaxQueries)
+    return message("queries", choice.queries, "must be at most", kMaxQueries);
+  if (choice.queries > 1 && choice.queries * shape.group > kMaxQueries)
+    return message("queries", choice.queries,
+                   "times the group of " + std::to_string(shape.group) + " must be at most",
+                   kMaxQueries);
+  if (!fitsPage(choice.keys, shape.page))
+    return message("keys", choice.keys, "must divide or be a multiple of the page of", shape.page);
+  int64_t unit = std::lcm(shape.page, choice.keys);
+  if (choice.split < 0 || choice.split % unit)
+    return message("split", choice.split, "must be a multiple of", unit);
+  if (choice.minimum < 1 || (choice.maximum && choice.maximum < choice.minimum))
+    return message("min", choice.minimum, "must be positive and at most max =", choice.maximum);
+  if (!isOneOf(choice.parallel, {"rows", "keys"}))
+    return "parallel = \"" + choice.parallel + "\" must be \"rows\" or \"keys\"";
+  if (!onTensorCores(choice))
+    return std::nullopt;
+  if (choice.keys % kFragment)
+    return message("keys", choice.keys, "on tensor cores must be a multiple of", kFragment);
+  if (shape.headDim % kFragment)
+    return message("a head of", shape.headDim, "on tensor cores must be a multiple of", kFragment);
+  return std::nullopt;
+}
+
+} // namespace
+
+Choice completeForGpu(const KernelShape &shape, Choice choice) {
+  bool isLinear = shape.family == "linear", isAttention = shape.family == "attention";
+  if (isAttention) {
+    int64_t keys = keysOfTile(shape.page);
+    bool tensorCores = keys && shape.headDim % kFragment == 0;
+    if (choice.instruction.empty())
+      choice.instruction = tensorCores ? "mma" : "fma";
+    if (choice.keys == 0)
+      choice.keys = keys ? keys : std::min<int64_t>(shape.page, 64);
+    if (choice.parallel.empty())
+      choice.parallel = choice.queries == 1 ? "keys" : "rows";
+    if (choice.split > 0 && fitsPage(choice.keys, shape.page)) {
+      int64_t unit = std::lcm(shape.page, choice.keys);
+      int64_t units = (shape.context + unit - 1) / unit;
+      choice.split = std::max(choice.split, (units + kMaxSplits - 1) / kMaxSplits * unit);
+    }
+  }
+  if (isLinear) {
+    if (choice.instruction.empty())
+      choice.instruction = choice.rows % kFragment ? "fma" : "mma";
+    if (choice.columns == 0)
+      choice.columns = columnsOfItem(shape.width, onTensorCores(choice) ? 64 : 8);
+    if (choice.depth == 0 && onTensorCores(choice))
+      choice.depth = depthOf(shape.columns, shape.elementBytes);
+  }
+  if (choice.warps == 0)
+    choice.warps = shape.family == "rows" && shape.columns > 2048 ? 8 : 4;
+  if (choice.stages == 0 && onTensorCores(choice))
+    choice.stages = isAttention ? 2 : 3;
+  return choice;
+}
+
+std::vector<Choice> defaultGpuChoices(const KernelShape &shape) {
+  if (shape.family == "linear")
+    return linearChoices(shape);
+  if (shape.family == "attention")
+    return attentionChoices(shape);
+  return {completeForGpu(shape, Choice())};
+}
+
+std::optional<std::string> whyIllegalOnGpu(const KernelShape &shape, const Choice &choice) {
+  if (choice.rows < 1 || kMaxRows % choice.rows)
+    return message("rows", choice.rows, "must divide", kMaxRows);
+  if (shape.singleRow && choice.rows != 1)
+    return message("rows", choice.rows, "must be", 1) + ": the kernel finds rows by index";
+  if (choice.panels != 1)
+    return message("panels", choice.panels, "is for storage in panels (a CPU), must be", 1);
+  if (choice.registers[0] != 0)
+    return std::string("registers are for storage in panels (a CPU)");
+  if (choice.warps < 1 || choice.warps > kMaxWarps ||
+      !std::has_single_bit(static_cast<uint64_t>(choice.warps)))
+    return message("warps", choice.warps, "must be a power of two of at most", kMaxWarps);
+  if (choice.stages < 0 || choice.stages > kMaxStages)
+    return message("stages", choice.stages, "must be at most", kMaxStages);
+  bool isRows = shape.family == "rows";
+  if (isRows ? !choice.instruction.empty() : !isOneOf(choice.instruction, {"fma", "mma", "wgmma"}))
+    return "instruction = \"" + choice.instruction +
+           (isRows ? "\" is for linears and attention"
+                   : "\" must be \"fma\", \"mma\" or \"wgmma\"");
+  if (choice.instruction == "wgmma" && choice.warps % 4)
+    return message("warps", choice.warps, "for wgmma must be a multiple of", 4);
+  if (onTensorCores(choice) && choice.stages == 0)
+    return message("stages", choice.stages, "on tensor cores must be at least", 1);
+  if (shape.family == "linear")
+    return whyIllegalLinear(shape, choice);
+  if (shape.family == "attention")
+    return whyIllegalAttention(shape, choice);
+  return std::nullopt;
+}
+
+} // namespace quire::schedule
