@@ -73,6 +73,23 @@ def FormDispatchesPass : GraphPass<"quire-form-dispatches"> {
   }];
 }
 
+def NarrowActivationsPass : GraphPass<"quire-narrow-activations"> {
+  let summary = "activations between dispatches get the checkpoint's element type";
+  let description = [{
+    ```mlir
+    // before                                   // after
+    %y = graph.dispatch (%x, %w) {              %y = graph.dispatch (%x, %w) {
+      %l = graph.linear …                         %l = graph.linear …
+      yield %l : tensor<?x96xf32>                 %n = arith.truncf %l
+    } -> tensor<?x96xf32>                         yield %n } -> tensor<?x96xbf16>
+    ```
+    Mathematics inside a dispatch stays f32. Inputs and outputs of the step keep their types, and so
+    do the scores of attention that was not fused. A checkpoint of f32 stays as it is.
+  }];
+  let options = [Option<"element", "element", "std::string", "\"auto\"",
+                        "auto (as most weight bytes), f32, f16 or bf16">];
+}
+
 def VerifyDispatchesPass : GraphPass<"quire-verify-dispatches"> {
   let summary = "ends stage A: only weights, tables, dispatches, reshapes and return are left";
   let description = [{

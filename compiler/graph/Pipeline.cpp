@@ -12,7 +12,7 @@ namespace quire::graph {
 #include "compiler/graph/Passes.h.inc"
 } // namespace quire::graph
 
-void quire::graph::buildGraphPipeline(OpPassManager &manager) {
+void quire::graph::buildGraphPipeline(OpPassManager &manager, const GraphPipelineOptions &options) {
   OpPassManager &step = manager.nest<func::FuncOp>();
   step.addPass(createCanonicalizerPass());
   step.addPass(createCSEPass());
@@ -22,13 +22,17 @@ void quire::graph::buildGraphPipeline(OpPassManager &manager) {
   step.addPass(createCSEPass());
   step.addPass(createMaterializeScoresPass());
   step.addPass(createFormDispatchesPass());
+  if (options.narrow)
+    step.addPass(createNarrowActivationsPass());
   step.addPass(createCSEPass());
   step.addPass(createVerifyDispatchesPass());
 }
 
 void quire::graph::registerGraphPasses() {
   registerQuireGraphPasses();
-  PassPipelineRegistration<>("quire-graph-pipeline",
-                             "Stage A: a decomposed model graph becomes dispatches",
-                             [](OpPassManager &manager) { buildGraphPipeline(manager); });
+  PassPipelineRegistration<GraphPipelineOptions>(
+      "quire-graph-pipeline", "Stage A: a decomposed model graph becomes dispatches",
+      [](OpPassManager &manager, const GraphPipelineOptions &options) {
+        buildGraphPipeline(manager, options);
+      });
 }

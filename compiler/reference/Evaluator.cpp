@@ -84,8 +84,9 @@ LogicalResult Evaluator::evaluate(Operation &op) {
   FailureOr<Tensor> result = compute(op);
   if (failed(result))
     return failure();
-  if (interpreter.precision == Precision::Float32)
-    roundTo(getElementTypeOrSelf(op.getResult(0).getType()), *result);
+  Type element = getElementTypeOrSelf(op.getResult(0).getType());
+  if (interpreter.precision == Precision::Float32 || element.isBF16() || element.isF16())
+    roundTo(element, *result);
   values[op.getResult(0)] = std::make_shared<const Tensor>(std::move(*result));
   return success();
 }

@@ -40,7 +40,7 @@ struct Tensor {
 
 /// How the numbers between ops are kept. Sums inside one op are always double.
 enum class Precision {
-  Float64, ///< double everywhere; only weights, caches and arith.truncf round
+  Float64, ///< double everywhere; only weights, caches and results of 16 bits round
   Float32, ///< every op's result is rounded to its element type
 };
 
