@@ -330,7 +330,7 @@ LogicalResult PlanBuilder::call(tile::CallOp call) {
       cast<planir::TensorOp>(SymbolTable(module).lookup(symbol)).setExtent(extent);
       continue;
     }
-    int64_t bytes = rowStride(rowElements(type)) * type.getElementTypeBitWidth() / 8;
+    int64_t bytes = symbols.rowStride(rowElements(type)) * type.getElementTypeBitWidth() / 8;
     buffers[result] = planir::ArenaOp::create(
         builder, call.getLoc(), bufferType(),
         planir::RowExtentAttr::get(builder.getContext(), extent), FlatSymbolRefAttr(),

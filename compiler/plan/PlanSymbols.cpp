@@ -23,13 +23,16 @@ StringAttr PlanSymbols::unique(StringRef wish) {
 }
 
 StringAttr PlanSymbols::weight(graph::WeightOp weight, bool panels) {
+  bool byRows = storage == Storage::Rows;
   StringAttr &symbol = weights[{weight, panels}];
   if (!symbol) {
     auto type = cast<RankedTensorType>(weight.getType());
     symbol = unique(weight.getName());
     auto op = planir::WeightOp::create(
         builder, weight.getLoc(), symbol, weight.getNameAttr(), weight.getSourcesAttr(),
-        builder.getI64IntegerAttr(panels || type.getRank() == 1 ? 32 : 0), TypeAttr::get(type));
+        builder.getI64IntegerAttr(
+            byRows || panels || type.getRank() == 1 ? columnPadding(storage) : 0),
+        byRows ? builder.getUnitAttr() : UnitAttr(), TypeAttr::get(type));
     symbols.insert(op);
   }
   return symbol;

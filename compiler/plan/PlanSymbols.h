@@ -1,6 +1,7 @@
 // Creates the named memory of a plan (weights, tables, pools, tensors, partitions) once each.
 #pragma once
 
+#include "compiler/schedule/Storage.h"
 #include "dialect/Plan/Plan.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -9,14 +10,21 @@
 
 namespace quire {
 
+/// How the kernels of `module` store weights, keys and activations.
+inline Storage storageOf(mlir::ModuleOp module) {
+  auto name = module->getAttrOfType<mlir::StringAttr>(kStorageAttr);
+  return name ? storageNamed(name.getValue()).value_or(Storage::Panels) : Storage::Panels;
+}
+
 class PlanSymbols {
 public:
-  explicit PlanSymbols(mlir::ModuleOp module) : symbols(module), builder(module.getContext()) {}
+  explicit PlanSymbols(mlir::ModuleOp module)
+      : symbols(module), builder(module.getContext()), storage(storageOf(module)) {}
   /// New symbols are inserted before `anchor`, in order of creation.
   void insertBefore(mlir::Operation *anchor) { builder.setInsertionPoint(anchor); }
 
-  /// A weight in panels of 32 rows (matrices of linears, and vectors, whose tail is padded) or in
-  /// row-major order.
+  /// A weight: where kernels have panels in panels of 32 rows (matrices of linears, and vectors, whose
+  /// tail is padded) or in row-major order, otherwise in row-major order with padded rows.
   mlir::StringAttr weight(graph::WeightOp weight, bool panels);
   mlir::StringAttr rotaryTable(graph::RotaryTableOp table);
   /// Component `component` of the cache argument called `cache`.
@@ -27,6 +35,13 @@ public:
                           planir::RowExtent extent, bool output);
   mlir::StringAttr partition(mlir::Location loc, tile::PartitionAttr partition);
 
+  /// Elements of a row in an activation buffer: columns padded, so that rows stay aligned and tiles of
+  /// columns always fit.
+  int64_t rowStride(int64_t columns) const {
+    int64_t multiple = columnPadding(storage);
+    return (columns + multiple - 1) / multiple * multiple;
+  }
+
 private:
   mlir::StringAttr unique(llvm::StringRef wish);
 
@@ -35,11 +50,8 @@ private:
   llvm::DenseMap<std::pair<mlir::Operation *, unsigned>, mlir::StringAttr> weights;
   llvm::DenseMap<mlir::Attribute, mlir::StringAttr> tables, partitions;
   llvm::StringMap<mlir::StringAttr> pools;
+  Storage storage;
 };
-
-/// Elements of a row in an activation buffer: columns rounded up to 32, so that rows stay aligned and
-/// panels of 32 columns always fit.
-inline int64_t rowStride(int64_t columns) { return (columns + 31) / 32 * 32; }
 
 /// Product of all dimensions but the first.
 int64_t rowElements(mlir::RankedTensorType type);

@@ -89,7 +89,8 @@ FailureOr<uint32_t> WeightWriter::add(planir::WeightOp weight) {
   record.name = writer.string(weight.getName().str());
   record.element = *element;
   record.panel = static_cast<uint32_t>(weight.getPanel());
-  record.layout = record.panel ? plan::WeightLayout::Panel : plan::WeightLayout::RowMajor;
+  record.layout = record.panel && !weight.getByRows() ? plan::WeightLayout::Panel
+                                                      : plan::WeightLayout::RowMajor;
   record.rows = static_cast<uint64_t>(type.getDimSize(0));
   record.columns = type.getRank() == 1 ? 1 : static_cast<uint64_t>(type.getDimSize(1));
   return writer.addWeight(record, sources);

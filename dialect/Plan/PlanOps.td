@@ -20,15 +20,19 @@ class Plan_Symbol<string mnemonic> : Plan_Op<mnemonic, [Symbol]>;
 def Plan_WeightOp : Plan_Symbol<"weight"> {
   let summary = "a prepacked weight and where its rows come from";
   let description = [{
-    `panel` rows are interleaved per column (WeightLayout::Panel), 0 keeps row-major order. A vector
-    `[n]` in panels is the vector with its tail padded by zeros.
+    `panel` rows are interleaved per column (WeightLayout::Panel), 0 keeps row-major order. `by_rows`
+    keeps it too and pads with rows of zeros to a multiple of `panel`. A vector `[n]` in panels is the
+    vector with its tail padded by zeros.
     ```mlir
     plan.weight @w0 "qkv.0" [<"q.weight", rows = 64, columns = 64>] panel 32 : tensor<64x64xbf16>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$name, Graph_SourcesAttr:$sources,
-                       I64Attr:$panel, TypeAttrOf<RankedTensorOf<[AnyFloat]>>:$type);
-  let assemblyFormat = "$sym_name $name $sources `panel` $panel attr-dict `:` $type";
+                       I64Attr:$panel, UnitAttr:$byRows,
+                       TypeAttrOf<RankedTensorOf<[AnyFloat]>>:$type);
+  let assemblyFormat = [{
+    $sym_name $name $sources `panel` $panel (`by_rows` $byRows^)? attr-dict `:` $type
+  }];
   let hasVerifier = 1;
 }
 
