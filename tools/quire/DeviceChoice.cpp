@@ -3,6 +3,7 @@
 
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
+#include "runtime/nvrtc/KernelCache.h"
 
 #include <charconv>
 
@@ -58,6 +59,8 @@ Result<std::unique_ptr<Device>> openDevice(const DeviceChoice &choice, const Pla
   if (cuda) {
     CudaDeviceOptions options;
     options.ordinal = choice.ordinal;
+    options.nvrtc = NvrtcSearch::fromEnvironment();
+    options.kernelCache = KernelCache::defaultFolder();
     return createCudaDevice(options);
   }
   CpuDeviceOptions options;

@@ -15,7 +15,7 @@
 namespace quire {
 namespace {
 
-using namespace cuda;
+using namespace gpu;
 
 constexpr size_t kMaxParameters = 513; // 256 buffers, 256 scalars and the number of items
 
@@ -129,7 +129,8 @@ public:
 
   Result<std::unique_ptr<DeviceImage>> loadImage(const Plan &plan) override {
     bind();
-    QUIRE_ASSIGN_OR_RETURN(std::unique_ptr<CudaImage> image, CudaImage::load(plan, driver_, gpu_));
+    QUIRE_ASSIGN_OR_RETURN(std::unique_ptr<CudaImage> image,
+                           CudaImage::load(plan, driver_, gpu_, options_));
     return std::unique_ptr<DeviceImage>(std::move(image));
   }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/device/Device.h"
+#include "runtime/nvrtc/Nvrtc.h"
 
 #include <memory>
 #include <string>
@@ -16,6 +17,8 @@ struct CudaDeviceOptions {
   std::string driverLibrary; ///< instead of libcuda.so.1
   /// `synchronize` gives up after so many seconds without an end; 0: never.
   double patienceSeconds = 120;
+  NvrtcSearch nvrtc;       ///< the compiler for GPUs that a plan has no code for
+  std::string kernelCache; ///< folder for what it compiled; empty: none
 };
 
 /// Errors: NotFound without driver or GPU, Unsupported for a driver that is too old.

@@ -1,12 +1,13 @@
 // Implements CudaImage.h.
 #include "runtime/device/cuda/CudaImage.h"
 
+#include "runtime/device/cuda/JitCode.h"
 #include "runtime/plan/Names.h"
 
 #include <cstring>
 #include <elf.h>
 
-namespace quire::cuda {
+namespace quire::gpu {
 namespace {
 
 constexpr uint16_t kElfMachineCuda = 190; ///< EM_CUDA
@@ -15,18 +16,16 @@ std::string capability(const Gpu &gpu) {
   return std::to_string(gpu.major) + "." + std::to_string(gpu.minor);
 }
 
-Status noImage(const Plan &plan, const Gpu &gpu) {
+Status noImage(const Plan &plan, const Gpu &gpu, const std::string &why) {
   std::string targets;
   for (const plan::ImageRecord &image : plan.images())
     targets += (targets.empty() ? "" : ", ") + std::string(plan::targetName(image.target));
-  std::string arch = "sm_" + std::to_string(gpu.major) + std::to_string(gpu.minor);
   return Status::error(ErrorCode::Unsupported,
                        "the plan '" + plan.name() + "' has code for " +
                            (targets.empty() ? "nothing" : targets) + ", but the GPU (" + gpu.name +
-                           ") has compute capability " + capability(gpu) +
-                           "; compile the model again with --target=cuda on a machine with NVRTC, "
-                           "or take a GPU of compute capability 8.x or 9.0 (" +
-                           arch + " has no image)");
+                           ") has compute capability " + capability(gpu) + ", and " + why +
+                           "; compile the model again with --target=cuda, or take a GPU of compute "
+                           "capability 8.x or 9.0");
 }
 
 } // namespace
@@ -59,22 +58,34 @@ bool isCubin(std::span<const uint8_t> bytes) {
 
 Result<std::unique_ptr<CudaImage>> CudaImage::load(const Plan &plan,
                                                    std::shared_ptr<const Driver> driver,
-                                                   const Gpu &gpu) {
-  const plan::ImageRecord *best = nullptr;
-  for (const plan::ImageRecord &image : plan.images())
-    if (runsOn(image.target, gpu.major, gpu.minor) && (!best || image.target > best->target))
-      best = &image;
-  if (!best && !plan.kernels().empty())
-    return noImage(plan, gpu);
+                                                   const Gpu &gpu,
+                                                   const CudaDeviceOptions &options) {
   std::unique_ptr<CudaImage> image(new CudaImage(std::move(driver)));
-  if (!best)
-    return image; // a plan without kernels
+  if (plan.kernels().empty())
+    return image;
+  const plan::ImageRecord *best = nullptr;
+  for (const plan::ImageRecord &each : plan.images())
+    if (runsOn(each.target, gpu.major, gpu.minor) && (!best || each.target > best->target))
+      best = &each;
+  JitCode compiled;
+  if (!best) {
+    Result<JitCode> result = compileTexts(plan, gpu, options);
+    if (!result.isOk())
+      return result.status().code() == ErrorCode::Unsupported
+                 ? noImage(plan, gpu, result.status().message())
+                 : result.status();
+    compiled = result.takeValue();
+    best = compiled.image;
+  }
   auto code = plan.code(*best);
   for (uint32_t k = 0; k < best->entryCount; ++k) {
     const plan::EntryRecord &entry = plan.entries()[best->firstEntry + k];
     std::string name = plan::printable(plan.string(plan.kernels()[k].name));
-    QUIRE_RETURN_IF_ERROR(image->add(entry, name, std::string(plan.string(entry.symbol)),
-                                     code.subspan(entry.codeOffset, entry.codeBytes), gpu));
+    std::span<const uint8_t> cubin = compiled.cubins.empty()
+                                         ? code.subspan(entry.codeOffset, entry.codeBytes)
+                                         : std::span<const uint8_t>(compiled.cubins[k]);
+    QUIRE_RETURN_IF_ERROR(
+        image->add(entry, name, std::string(plan.string(entry.symbol)), cubin, gpu));
   }
   return image;
 }
@@ -142,4 +153,4 @@ CudaImage::~CudaImage() {
     driver_->api().moduleUnload(module);
 }
 
-} // namespace quire::cuda
+} // namespace quire::gpu

@@ -2,13 +2,13 @@
 // Internal to runtime/device/cuda.
 #pragma once
 
-#include "runtime/device/Device.h"
+#include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/device/cuda/Driver.h"
 
 #include <string>
 #include <vector>
 
-namespace quire::cuda {
+namespace quire::gpu {
 
 /// The GPU that an image is loaded for; its context must be current.
 struct Gpu {
@@ -38,11 +38,11 @@ public:
     bool startsEarly = false;    ///< programmatic dependent launch
   };
 
-  /// The newest image that runs on the GPU. Unsupported when there is none; the message says what the
-  /// plan has and how to get the right one.
+  /// The newest image that runs on the GPU, or the plan's texts compiled for it. Unsupported when
+  /// neither can be had; the message says what the plan has and how to get the right one.
   static Result<std::unique_ptr<CudaImage>> load(const Plan &plan,
                                                  std::shared_ptr<const Driver> driver,
-                                                 const Gpu &gpu);
+                                                 const Gpu &gpu, const CudaDeviceOptions &options);
   ~CudaImage() override;
   CudaImage(const CudaImage &) = delete;
   CudaImage &operator=(const CudaImage &) = delete;
@@ -59,4 +59,4 @@ private:
   std::vector<Kernel> kernels_;
 };
 
-} // namespace quire::cuda
+} // namespace quire::gpu

@@ -3,7 +3,7 @@
 
 #include <dlfcn.h>
 
-namespace quire::cuda {
+namespace quire::gpu {
 namespace {
 
 constexpr int kApiVersion = 12000; ///< functions are asked for as of this CUDA version
@@ -122,4 +122,4 @@ Status Driver::check(CUresult result, const char *function, const std::string &w
                                  (text ? std::string(" (") + text + ")" : std::string()));
 }
 
-} // namespace quire::cuda
+} // namespace quire::gpu

@@ -14,7 +14,7 @@
 #include <memory>
 #include <string>
 
-namespace quire::cuda {
+namespace quire::gpu {
 
 using CUresult = int;
 using CUdevice = int;
@@ -146,4 +146,4 @@ private:
   int version_ = 0;
 };
 
-} // namespace quire::cuda
+} // namespace quire::gpu

@@ -72,7 +72,7 @@ public:
     }
     if (options.record.empty())
       return Status::ok();
-    recording.description = input;
+    recording.description = options.description.empty() ? input : options.description;
     recording.tolerance = tolerance();
     recording.pages = paged ? kPages : 0;
     return recording.write(options.record + "/record.cbor");
@@ -319,6 +319,7 @@ Status runRandomCase(const DiffOptions &options) {
   std::printf("case %llu: %s%s\n", static_cast<unsigned long long>(options.seed),
               model.describe().c_str(), schedule.c_str());
   std::fflush(stdout);
+  one.description = model.describe() + schedule;
   std::string path = place + "/case.mlir";
   std::ofstream(path) << randomCaseText(options.seed);
   Status status = runDifferential(path, one);

@@ -19,6 +19,7 @@ struct DiffOptions {
   std::optional<bool> newestLevel; ///< false: code for x86-64-v3; empty: the seed chooses
   bool splits = false;   ///< random models: attention is split, as the seed says
   std::string record; ///< folder that keeps the case for quire-golden: module, weights, plan, results
+  std::string description; ///< of the case, in its recording
   uint32_t threads = 2;
   std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out
 };

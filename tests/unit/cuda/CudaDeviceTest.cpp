@@ -1,9 +1,13 @@
 // Protects the CUDA device against the fake driver: what is launched and copied, in which order, and
 // that everything that can go wrong is said with the name of the thing and the way out.
 #include "FakeMachine.h"
+#include "SampleKernels.h"
+#include "TemporaryFolder.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
+#include <tuple>
 
 using namespace quire;
 using namespace quire::plan;
@@ -186,6 +190,59 @@ TEST_F(Cuda, APlanForTheCpuIsRefusedAndSaysSo) {
   auto device = open();
   expectError((*device)->loadImage(*plan).status(), ErrorCode::Unsupported,
               {"has code for x86-64-v3", "--target=cuda"});
+}
+
+/// A GPU that no image is for gets the texts of the plan, compiled on the spot.
+TEST_F(Cuda, TextsAreCompiledForAGpuWithoutAnImage) {
+  CudaDeviceOptions compiling = options();
+  compiling.nvrtc = NvrtcSearch::fromEnvironment();
+  if (!Nvrtc::load(compiling.nvrtc).isOk())
+    GTEST_SKIP() << "needs NVRTC";
+  TemporaryFolder folder;
+  compiling.kernelCache = folder.file("kernels");
+  PlanWriter writer = samplePlanWithoutCode();
+  addCudaImage(writer, ImageTarget::Sm80,
+               [](const std::string &, EntryRecord &entry) { entry.threads = 96; });
+  addSampleTexts(writer);
+  auto plan = Plan::fromBytes(writer.bytes());
+  ASSERT_TRUE(plan.isOk()) << plan.status().message();
+  auto device = createCudaDevice(compiling); // compute capability 9.0
+  ASSERT_TRUE(device.isOk());
+  auto image = (*device)->loadImage(*plan);
+  ASSERT_TRUE(image.isOk()) << image.status().message();
+  EXPECT_FALSE(std::filesystem::is_empty(compiling.kernelCache));
+  auto memory = (*device)->allocate(64, "test");
+  void *buffers[] = {memory->data(), memory->data()};
+  const int64_t scalars[] = {1, 1, 1};
+  ASSERT_TRUE((*device)->launch(**image, uint32_t(TestKernel::Store), buffers, scalars, 1).isOk());
+  ASSERT_TRUE((*device)->synchronize().isOk());
+  EXPECT_EQ(fake().launches.at(0).block, 96u);
+
+  // A text that does not compile names its kernel; so does one that is missing.
+  for (auto [name, text, message] :
+       {std::tuple("cuda.append", "int broken(", "append"), std::tuple("cuda.other", "", "'append'")}) {
+    PlanWriter broken = samplePlanWithoutCode();
+    addCudaImage(broken, ImageTarget::Sm80);
+    broken.addText(name, text);
+    for (size_t i = 1; i < kSampleTexts.size(); ++i)
+      broken.addText(std::string("cuda.") + kTestKernelNames[i], "");
+    auto brokenPlan = Plan::fromBytes(broken.bytes());
+    Status status = (*device)->loadImage(*brokenPlan).status();
+    ASSERT_FALSE(status.isOk());
+    EXPECT_NE(status.message().find(message), std::string::npos) << status.message();
+  }
+}
+
+TEST_F(Cuda, WithoutNvrtcTheMessageSaysWhatIsMissing) {
+  CudaDeviceOptions missing = options();
+  missing.nvrtc.file = "/nowhere/libnvrtc.so";
+  PlanWriter writer = samplePlanWithoutCode();
+  addCudaImage(writer, ImageTarget::Sm80);
+  addSampleTexts(writer);
+  auto plan = Plan::fromBytes(writer.bytes());
+  auto device = createCudaDevice(missing);
+  expectError((*device)->loadImage(*plan).status(), ErrorCode::Unsupported,
+              {"has code for sm_80", "compute capability 9.0", "/nowhere/libnvrtc.so"});
 }
 
 TEST_F(Cuda, LoadingErrorsNameTheKernel) {
