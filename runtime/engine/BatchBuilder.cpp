@@ -1,9 +1,11 @@
 // Implementation of BatchBuilder.
 #include "runtime/engine/BatchBuilder.h"
 
+#include <algorithm>
+
 namespace quire {
 
-BatchBuilder::BatchBuilder(const StepLimits &limits) {
+BatchBuilder::BatchBuilder(const StepLimits &limits) : pageSize(limits.pageSize) {
   tokenIds.reserve(limits.maxTokens);
   positions.reserve(limits.maxTokens);
   slots.reserve(limits.maxTokens);
@@ -25,16 +27,18 @@ void BatchBuilder::begin(int32_t maxPages) {
 }
 
 void BatchBuilder::add(const StepItem &item, std::span<const int32_t> tokens,
-                       const BlockTable &table) {
+                       const PageTable &table) {
   int32_t end = item.firstToken + item.tokenCount;
   for (int32_t position = item.firstToken; position < end; ++position) {
     tokenIds.push_back(tokens[position]);
     positions.push_back(position);
-    slots.push_back(table.slot(position));
+    slots.push_back(table.slot(position, pageSize));
   }
   queryOffsets.push_back(static_cast<int32_t>(tokenIds.size()));
   keyLengths.push_back(end);
   std::span<const PageId> pages = table.pages();
+  // A table may have grown for the next step already.
+  pages = pages.first(std::min<size_t>(pages.size(), tableColumns));
   blockTable.insert(blockTable.end(), pages.begin(), pages.end());
   blockTable.resize(keyLengths.size() * tableColumns, 0);
   if (item.sample)

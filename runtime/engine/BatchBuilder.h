@@ -3,7 +3,7 @@
 #pragma once
 
 #include "runtime/engine/StepRunner.h"
-#include "runtime/kv/BlockTable.h"
+#include "runtime/kv/PageTable.h"
 #include "runtime/sched/StepPlan.h"
 
 #include <span>
@@ -19,7 +19,8 @@ public:
   void begin(int32_t maxPages);
 
   /// One more sequence: `tokens` are all its known tokens, `table` has grown for this item.
-  void add(const StepItem &item, std::span<const int32_t> tokens, const BlockTable &table);
+  void add(const StepItem &item, std::span<const int32_t> tokens, const PageTable &table);
+  bool empty() const { return tokenIds.empty(); }
 
   /// The batch so far. Sample row i belongs to the i-th added item that samples. The arrays are
   /// the builder's, valid until the next begin().
@@ -28,7 +29,7 @@ public:
 private:
   std::vector<int32_t> tokenIds, positions, slots;
   std::vector<int32_t> queryOffsets, keyLengths, blockTable, sampleRows;
-  int32_t tableColumns = 0;
+  int32_t tableColumns = 0, pageSize;
 };
 
 } // namespace quire

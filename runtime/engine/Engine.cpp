@@ -1,13 +1,8 @@
-// Implementation of Engine.
-#include "runtime/engine/Engine.h"
-
-#include "runtime/engine/StopMatcher.h"
-#include "runtime/text/StreamDecoder.h"
-#include "runtime/text/Tokenizer.h"
+// Implementation of Engine: requests. Steps are in EngineStep.cpp.
+#include "runtime/engine/LiveRequest.h"
+#include "runtime/engine/StepWorker.h"
 
 #include <algorithm>
-#include <chrono>
-#include <optional>
 
 namespace quire {
 
@@ -31,48 +26,51 @@ const char *finishReasonName(FinishReason reason) {
     return "cancelled";
   case FinishReason::Failed:
     return "failed";
+  case FinishReason::Expired:
+    return "expired";
   }
   return "unknown";
 }
 
-struct Engine::Live {
-  RequestHandle handle;
-  RequestId id;
-  Request request;
-  Sampler sampler;
-  std::optional<text::StreamDecoder> decoder;
-  StopMatcher matcher;
-  std::vector<int32_t> tokens; ///< all known ones
-  BlockTable table;
-  RequestStatistics statistics;
-  Clock::time_point submitted;
-  std::string text; ///< of the current update
-  bool cancelled = false;
-};
-
-static SchedulerLimits schedulerLimits(const StepLimits &limits, const EngineOptions &options) {
+static SchedulerConfig schedulerConfig(const StepLimits &limits, const EngineOptions &options) {
   auto capped = [](int32_t wanted, int32_t most) {
     return wanted > 0 ? std::min(wanted, most) : most;
   };
-  SchedulerLimits result;
-  result.tokenBudget = capped(options.tokenBudget, limits.maxTokens);
+  SchedulerConfig config = options.scheduling;
+  config.tokenBudget = capped(options.tokenBudget, limits.maxTokens);
   // Every sequence of a step may be sampled.
-  result.maxSequences =
+  config.maxSequences =
       capped(options.maxSequences, std::min(limits.maxSequences, limits.maxSamples));
-  result.maxContext = limits.maxContext;
-  result.pageSize = limits.pageSize;
-  result.pageCount = limits.pageCount;
-  return result;
+  config.maxContext = limits.maxContext;
+  config.cache = {};
+  config.cache.pageSize = limits.pageSize;
+  config.cache.pageCount = limits.pageCount;
+  config.cache.hostPages = limits.hostPages;
+  config.cache.sharePrefixes = options.sharePrefixes && limits.copiesPages;
+  return config;
 }
 
-Engine::Engine(StepRunner &runner, const text::Tokenizer *tokenizer, EngineOptions options)
-    : runner(runner), tokenizer(tokenizer), options(std::move(options)),
-      scheduler(schedulerLimits(runner.limits(), this->options)), pool(runner.limits().pageCount),
-      builder(runner.limits()), samplerScratch(runner.limits().vocabularySize) {
-  plan.reserve(scheduler.limits().maxSequences);
+Engine::Engine(StepRunner &runner, const text::Tokenizer *tokenizer, EngineOptions given)
+    : runner(runner), tokenizer(tokenizer), options(std::move(given)), origin(Clock::now()),
+      scheduler(schedulerConfig(runner.limits(), options), options.recorder),
+      samplerScratch(runner.limits().vocabularySize), flights{Flight(runner.limits()),
+                                                              Flight(runner.limits())} {
+  const SchedulerConfig &config = scheduler.config();
+  for (Flight &flight : flights) {
+    flight.plan.reserve(config.maxSequences, config.cache.pageCount, config.cache.groupCount);
+    flight.samples.reserve(config.maxSequences);
+  }
+  sampled.reserve(config.maxSequences);
+  births.reserve(config.maxSequences);
+  if (options.overlap)
+    worker = std::make_unique<StepWorker>(runner);
 }
 
 Engine::~Engine() = default;
+
+Micros Engine::now() const {
+  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - origin).count();
+}
 
 Result<RequestHandle> Engine::submit(Request request) {
   const StepLimits &limits = runner.limits();
@@ -87,6 +85,11 @@ Result<RequestHandle> Engine::submit(Request request) {
                                " tokens; is this the model's own tokenizer?");
   if (!request.stopStrings.empty() && !tokenizer)
     return Status::error(ErrorCode::InvalidArgument, "stop strings need a tokenizer");
+  if (request.n < 1 || request.n > scheduler.config().maxSequences)
+    return Status::error(ErrorCode::OutOfRange,
+                         "n is " + std::to_string(request.n) + ", but must be 1 to " +
+                             std::to_string(scheduler.config().maxSequences) +
+                             ", the sequences of one step");
   QUIRE_RETURN_IF_ERROR(request.sampling.validate(limits.vocabularySize));
   int64_t promptTokens = static_cast<int64_t>(request.prompt.size());
   if (promptTokens >= limits.maxContext)
@@ -99,32 +102,50 @@ Result<RequestHandle> Engine::submit(Request request) {
   int32_t maxNew = request.maxNewTokens > 0 ? std::min(request.maxNewTokens, room) : room;
   request.maxNewTokens = maxNew;
 
-  RequestId id = freeSlots.empty() ? static_cast<RequestId>(slots.size()) : freeSlots.back();
-  QUIRE_RETURN_IF_ERROR(scheduler.add(id, static_cast<int32_t>(promptTokens), maxNew));
-  if (freeSlots.empty()) {
-    slots.emplace_back();
-    freeSlots.reserve(slots.size());
-  } else {
-    freeSlots.pop_back();
-  }
+  SequenceSpec spec;
+  spec.prompt = request.prompt;
+  spec.maxNewTokens = maxNew;
+  spec.priority = request.priority;
+  spec.tenant = request.tenant;
+  spec.weight = request.weight;
+  spec.salt = request.salt;
+  if (request.deadlineSeconds > 0)
+    spec.deadline = now() + static_cast<Micros>(request.deadlineSeconds * 1e6);
+  QUIRE_ASSIGN_OR_RETURN(RequestId id, scheduler.add(spec, now()));
 
-  auto live = std::make_unique<Live>();
-  live->handle = ++nextSerial;
-  live->id = id;
-  live->submitted = Clock::now();
-  live->tokens.reserve(promptTokens + maxNew);
-  live->tokens = request.prompt;
-  live->table = BlockTable(limits.pageSize, pagesFor(promptTokens + maxNew, limits.pageSize));
-  live->statistics.promptTokens = static_cast<int32_t>(promptTokens);
-  live->sampler = Sampler(request.sampling);
-  if (tokenizer)
-    live->decoder.emplace(*tokenizer);
-  live->matcher = StopMatcher(request.stopStrings);
-  live->text.reserve(256);
-  live->request = std::move(request);
-  RequestHandle handle = live->handle;
-  slots[id] = std::move(live);
+  auto shared = std::make_shared<Request>(std::move(request));
+  RequestHandle handle = ++nextSerial;
+  Clock::time_point submitted = Clock::now();
+  auto makeLive = [&](int32_t index) {
+    auto live = std::make_unique<Live>();
+    live->handle = handle;
+    live->index = index;
+    live->request = shared;
+    live->submitted = submitted;
+    live->statistics.promptTokens = static_cast<int32_t>(promptTokens);
+    SamplingParams sampling = shared->sampling;
+    sampling.seed += static_cast<uint64_t>(index);
+    live->sampler = Sampler(std::move(sampling));
+    if (tokenizer)
+      live->decoder.emplace(*tokenizer);
+    live->matcher = StopMatcher(shared->stopStrings);
+    live->text.reserve(256);
+    return live;
+  };
+  std::unique_ptr<Live> first = makeLive(0);
+  for (int32_t index = 1; index < shared->n; ++index)
+    first->siblings.push_back(makeLive(index));
+  attach(std::move(first), id);
+  if (liveNow++ == 0)
+    progressMicros = now();
   return handle;
+}
+
+void Engine::attach(std::unique_ptr<Live> live, RequestId id) {
+  if (id >= static_cast<RequestId>(slots.size()))
+    slots.resize(id + 1);
+  live->id = id;
+  slots[id] = std::move(live);
 }
 
 void Engine::cancel(RequestHandle handle) {
@@ -148,65 +169,10 @@ void Engine::endCancelled() {
       finish(*slots[i], FinishReason::Cancelled, -1);
 }
 
-Result<bool> Engine::step() {
-  endCancelled();
-  if (scheduler.idle())
-    return false;
-
-  scheduler.plan(pool.freeCount(), plan);
-  if (plan.items.empty())
-    return failAll(Status::error(ErrorCode::Internal, "the scheduler found nothing to do for " +
-                                                          std::to_string(liveCount()) +
-                                                          " requests"));
-  scheduler.commit(plan);
-  bind();
-
-  Clock::time_point start = Clock::now();
-  Status status = runner.run(builder.batch());
-  totals.runSeconds += secondsSince(start);
-  if (!status.isOk())
-    return failAll(std::move(status));
-  ++totals.steps;
-  totals.computedTokens += plan.tokenCount;
-
-  int32_t sample = 0;
-  for (const StepItem &item : plan.items) {
-    if (!item.sample)
-      continue;
-    Live &live = *slots[item.request];
-    std::span<const int32_t> known = live.tokens;
-    size_t promptTokens = live.request.prompt.size();
-    Result<int32_t> token = live.sampler.sample(runner.logits(sample++), known.first(promptTokens),
-                                                known.subspan(promptTokens), samplerScratch);
-    if (token.isOk())
-      commit(live, *token);
-    else
-      finish(live, FinishReason::Failed, -1, token.status().message());
-  }
-  return !scheduler.idle();
-}
-
-/// Carries out the page moves of the plan and fills the batch.
-void Engine::bind() {
-  for (RequestId id : plan.preempted) {
-    slots[id]->table.clear(pool);
-    ++slots[id]->statistics.preemptions;
-    ++totals.preemptions;
-  }
-  for (RequestId id : plan.admitted) {
-    Live &live = *slots[id];
-    if (live.statistics.secondsToStart == 0)
-      live.statistics.secondsToStart = secondsSince(live.submitted);
-  }
-  int32_t maxPages = 0;
-  for (const StepItem &item : plan.items)
-    maxPages = std::max(maxPages, item.pageCount);
-  builder.begin(maxPages);
-  for (const StepItem &item : plan.items) {
-    Live &live = *slots[item.request];
-    live.table.grow(pool, item.pageCount);
-    builder.add(item, live.tokens, live.table);
-  }
+void Engine::endExpired() {
+  for (RequestId id : scheduler.expire(now()))
+    if (slots[id])
+      finish(*slots[id], FinishReason::Expired, -1);
 }
 
 bool Engine::isStopToken(int32_t token) const {
@@ -214,15 +180,14 @@ bool Engine::isStopToken(int32_t token) const {
          options.stopTokens.end();
 }
 
+/// A token of a text is known to the scheduler; tells the caller, and ends the text if it does.
 void Engine::commit(Live &live, int32_t token) {
-  live.tokens.push_back(token);
-  scheduler.appendToken(live.id);
   ++totals.sampledTokens;
   RequestStatistics &statistics = live.statistics;
   if (++statistics.newTokens == 1)
     statistics.secondsToFirstToken = secondsSince(live.submitted);
 
-  if (!live.request.ignoreStopTokens && isStopToken(token))
+  if (!live.request->ignoreStopTokens && isStopToken(token))
     return finish(live, FinishReason::StopToken, token);
   live.text.clear();
   if (live.decoder) {
@@ -232,9 +197,22 @@ void Engine::commit(Live &live, int32_t token) {
     if (live.matcher.push(*piece, live.text))
       return finish(live, FinishReason::StopString, token);
   }
-  if (statistics.newTokens == live.request.maxNewTokens)
+  if (statistics.newTokens == live.request->maxNewTokens)
     return finish(live, FinishReason::Length, token);
   notify(live, FinishReason::None, token);
+}
+
+static EndReason endReason(FinishReason reason) {
+  switch (reason) {
+  case FinishReason::Cancelled:
+    return EndReason::Cancelled;
+  case FinishReason::Failed:
+    return EndReason::Failed;
+  case FinishReason::Expired:
+    return EndReason::Deadline;
+  default:
+    return EndReason::Finished;
+  }
 }
 
 void Engine::finish(Live &live, FinishReason reason, int32_t token, std::string_view error) {
@@ -247,24 +225,34 @@ void Engine::finish(Live &live, FinishReason reason, int32_t token, std::string_
       live.matcher.finish(live.text);
   }
   live.statistics.secondsTotal = secondsSince(live.submitted);
-  live.table.clear(pool);
-  scheduler.remove(live.id);
-  freeSlots.push_back(live.id);
+  scheduler.end(live.id, endReason(reason));
   // Out of the engine before the caller hears of it: the call may submit into this slot.
   std::unique_ptr<Live> ended = std::move(slots[live.id]);
+  if (!ended->siblings.empty()) // over before its siblings began
+    for (std::unique_ptr<Live> &sibling : ended->siblings)
+      notify(*sibling, reason, -1, error);
+  --liveNow;
   notify(*ended, reason, token, error);
 }
 
 void Engine::notify(Live &live, FinishReason reason, int32_t token, std::string_view error) {
-  if (live.request.onUpdate)
-    live.request.onUpdate({live.handle, live.text, token, reason, error, live.statistics});
+  if (live.request->onUpdate)
+    live.request->onUpdate(
+        {live.handle, live.index, live.text, token, reason, error, live.statistics});
 }
 
-Status Engine::failAll(Status status) {
-  for (size_t i = 0; i < slots.size(); ++i)
-    if (slots[i])
-      finish(*slots[i], FinishReason::Failed, -1, status.message());
-  return status;
+void Engine::progressed() {
+  progressMicros = now();
+  ++completedSteps;
+}
+
+EngineHealth Engine::health() const {
+  EngineHealth health;
+  health.live = liveNow;
+  health.steps = completedSteps;
+  if (health.live > 0)
+    health.secondsSinceProgress = double(now() - progressMicros) * 1e-6;
+  return health;
 }
 
 } // namespace quire

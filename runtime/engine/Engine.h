@@ -1,13 +1,18 @@
 // Engine: iteration-level batching. Each step() schedules tokens of all live requests, binds them
 // into one ragged batch, runs it, samples the sequences that reached their last known token and
 // commits the results: schedule, bind, run, sample, commit. Requests join and leave between steps.
-// A step itself allocates no memory; decoding text and the caller's callback may.
+// A step itself allocates no memory; decoding text, the caller's callback and the first token of a
+// request with several texts may.
 //
 // What a request gets depends on its own prompt, parameters and seed, never on its neighbours: it
-// has its own sampler and its own cache pages, and a preempted request is recomputed from its
-// tokens.
+// has its own sampler, pages are shared only where their tokens are equal, and a preempted request
+// goes on from its own tokens.
 //
-// Not thread safe: one thread submits, cancels and steps.
+// With `overlap`, step t+1 is planned while step t runs, and texts are decoded and callbacks called
+// while step t+1 runs. A request that ends by a stop condition has then been computed one token too
+// far; that token is discarded.
+//
+// Not thread safe: one thread submits, cancels and steps. health() may be asked by any thread.
 #pragma once
 
 #include "runtime/engine/BatchBuilder.h"
@@ -15,6 +20,8 @@
 #include "runtime/engine/StepRunner.h"
 #include "runtime/sched/Scheduler.h"
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <span>
 #include <vector>
@@ -25,10 +32,18 @@ class Tokenizer;
 
 namespace quire {
 
+class StepWorker;
+
 struct EngineOptions {
   int32_t tokenBudget = 0;         ///< tokens of one step; 0: what the runner can hold
   int32_t maxSequences = 0;        ///< sequences of one step; 0: what the runner can hold
   std::vector<int32_t> stopTokens; ///< each ends a text
+  bool sharePrefixes = true;       ///< keep the pages of ended requests for equal prompts
+  bool overlap = false;            ///< plan the next step while one runs
+  /// Policy, preemption, costs, queue limits. Its limits of steps and pages are not used: those of
+  /// the runner are.
+  SchedulerConfig scheduling = {};
+  Recorder *recorder = nullptr; ///< hears all decisions; must outlive the engine
 };
 
 /// Totals since creation.
@@ -37,7 +52,14 @@ struct EngineStatistics {
   int64_t computedTokens = 0; ///< including tokens computed again after a preemption
   int64_t sampledTokens = 0;
   int64_t preemptions = 0;
-  double runSeconds = 0; ///< inside StepRunner::run
+  double runSeconds = 0; ///< waiting for StepRunner::run
+};
+
+/// Health is progress: an engine with work that completes no step is not well.
+struct EngineHealth {
+  int32_t live = 0;                ///< requests
+  int64_t steps = 0;               ///< completed
+  double secondsSinceProgress = 0; ///< 0 without work
 };
 
 class Engine {
@@ -49,46 +71,84 @@ public:
 
   /// Queues a request. OutOfRange, InvalidArgument or ResourceExhausted when it can never be
   /// served: no prompt, a token outside the vocabulary, sampling parameters outside their limits,
-  /// a prompt that leaves no room in the context, too few cache pages for it.
+  /// a prompt that leaves no room in the context, too few cache pages for it; or, as
+  /// ResourceExhausted, when the queue is full now (queueIsFull).
   Result<RequestHandle> submit(Request request);
+  bool queueIsFull() const { return scheduler.isFull(); }
 
   /// Ends a request at the start of the next step. An unknown or finished one is no error.
   void cancel(RequestHandle handle);
   void cancelAll();
 
-  /// Runs one step. False once no request is left. After an error all requests have failed; a
-  /// failure of one request alone is told to its callback only.
+  /// Runs one step. False once no request is left. After an error the requests of that step have
+  /// failed and the others go on with the next step; a failure of one request alone is told to its
+  /// callback only.
   Result<bool> step();
 
-  int32_t liveCount() const { return scheduler.waitingCount() + scheduler.runningCount(); }
+  int32_t liveCount() const { return scheduler.liveCount(); }
   const EngineStatistics &statistics() const { return totals; }
+  const Scheduler &scheduling() const { return scheduler; }
   const StepLimits &limits() const { return runner.limits(); }
-  int32_t freePages() const { return pool.freeCount(); }
+  /// Pages that no request holds, with those kept as prefix cache.
+  int32_t freePages() const { return scheduler.cache().availableCount(); }
+  EngineHealth health() const;
 
 private:
-  struct Live; ///< a request from submit to finish
+  struct Live; ///< one text from submit to finish
+  /// A committed step and what it takes to run it.
+  struct Flight {
+    explicit Flight(const StepLimits &limits) : builder(limits) {}
+    StepPlan plan;
+    BatchBuilder builder;
+    std::vector<RequestId> samples; ///< request of each sample row
+  };
+  /// What one sample row gave.
+  struct Sampled {
+    RequestHandle handle;
+    RequestId id;
+    int32_t token; ///< -1: `error` says why there is none
+    Status error;
+  };
 
+  Micros now() const;
   void endCancelled();
-  void bind();
+  void endExpired();
+  void pollTransfers(bool wait);
+  bool planNext(Flight &flight);
+  Status bind(Flight &flight);
+  Result<bool> stepAlone();
+  Result<bool> stepOverlapped();
+  Status land(Flight &flight, Status status);
+  void sampleAll(Flight &flight);
+  void sampleChildren(Live &parent, std::span<const float> logits);
+  void bear(Flight &flight);
+  void deliver();
+  void failItems(Flight &flight, const Status &status);
   void commit(Live &live, int32_t token);
   void finish(Live &live, FinishReason reason, int32_t token, std::string_view error = {});
   void notify(Live &live, FinishReason reason, int32_t token, std::string_view error = {});
-  Status failAll(Status status);
   bool isStopToken(int32_t token) const;
+  void progressed();
+  void attach(std::unique_ptr<Live> live, RequestId id);
 
   StepRunner &runner;
   const text::Tokenizer *tokenizer;
   EngineOptions options;
+  std::chrono::steady_clock::time_point origin;
   Scheduler scheduler;
-  PagePool pool;
-  BatchBuilder builder;
   SamplerScratch samplerScratch;
-  StepPlan plan;
+  Flight flights[2];
+  Flight *flying = nullptr; ///< running on the worker
+  int turn = 0;
+  std::vector<Sampled> sampled;
+  std::vector<Live *> births; ///< first texts whose siblings wait to be forked
   EngineStatistics totals;
-  std::vector<std::unique_ptr<Live>> slots; ///< by request id; empty slots are free
-  std::vector<RequestId> freeSlots;
+  std::vector<std::unique_ptr<Live>> slots; ///< by request id
   uint64_t nextSerial = 0;
   bool cancelPending = false;
+  std::atomic<int64_t> progressMicros{0}, completedSteps{0};
+  std::atomic<int32_t> liveNow{0};
+  std::unique_ptr<StepWorker> worker; ///< last: it stops before the rest goes
 };
 
 } // namespace quire

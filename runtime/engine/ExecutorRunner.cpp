@@ -1,6 +1,7 @@
 // Implementation of ExecutorRunner.
 #include "runtime/engine/ExecutorRunner.h"
 
+#include <algorithm>
 #include <string>
 
 namespace quire {
@@ -42,11 +43,27 @@ ExecutorRunner::ExecutorRunner(Executor &executor) : executor(executor) {
   bounds.pageSize = static_cast<int32_t>(info.pageSize);
   bounds.pageCount = static_cast<int32_t>(limits.pageCount);
   bounds.vocabularySize = static_cast<int32_t>(info.vocabularySize);
+  bounds.copiesPages = true;
+  for (const plan::PoolRecord &pool : executor.plan().pools())
+    groupCount = std::max(groupCount, pool.group + 1);
+  for (uint32_t group = 0; group < groupCount; ++group)
+    bytesPerHostPage += executor.pageBytes(group);
 }
 
-Result<std::unique_ptr<ExecutorRunner>> ExecutorRunner::create(Executor &executor) {
+Result<std::unique_ptr<ExecutorRunner>>
+ExecutorRunner::create(Executor &executor, Device *device, int32_t hostPages) {
   QUIRE_RETURN_IF_ERROR(check(executor.plan()));
-  return std::unique_ptr<ExecutorRunner>(new ExecutorRunner(executor));
+  std::unique_ptr<ExecutorRunner> runner(new ExecutorRunner(executor));
+  if (hostPages == 0)
+    return runner;
+  if (!device)
+    return Status::error(ErrorCode::InvalidArgument, "a swap store needs the executor's device");
+  QUIRE_ASSIGN_OR_RETURN(runner->store,
+                         device->allocate(uint64_t(hostPages) * runner->bytesPerHostPage,
+                                          "the swap store; use fewer pages", MemoryKind::Staging));
+  runner->bounds.hostPages = hostPages;
+  runner->moving.reserve(2 * size_t(runner->bounds.maxSequences));
+  return runner;
 }
 
 Status ExecutorRunner::run(const StepBatch &batch) {
@@ -57,6 +74,46 @@ Status ExecutorRunner::run(const StepBatch &batch) {
 
 std::span<const float> ExecutorRunner::logits(int32_t sample) const {
   return {output.row(sample), static_cast<size_t>(output.columns)};
+}
+
+Status ExecutorRunner::copyPages(std::span<const PageCopy> copies) {
+  for (PageCopy copy : copies)
+    for (uint32_t group = 0; group < groupCount; ++group)
+      QUIRE_RETURN_IF_ERROR(executor.copyPage(group, copy.target, copy.source));
+  return Status::ok();
+}
+
+Status ExecutorRunner::startTransfer(int32_t ticket, std::span<const PageTransfer> pages,
+                                     bool out) {
+  for (const PageTransfer &transfer : pages) {
+    uint8_t *host = store.data() + uint64_t(transfer.hostPage) * bytesPerHostPage;
+    for (uint32_t group = 0; group < groupCount; ++group) {
+      std::span<uint8_t> bytes(host, executor.pageBytes(group));
+      QUIRE_RETURN_IF_ERROR(out ? executor.swapOut(group, transfer.page, bytes)
+                                : executor.swapIn(group, transfer.page, bytes));
+      host += bytes.size();
+    }
+  }
+  moving.push_back(ticket);
+  return Status::ok();
+}
+
+std::optional<StepRunner::FinishedTransfer> ExecutorRunner::finishedTransfer(bool wait) {
+  if (moving.empty())
+    return std::nullopt;
+  // The device tells of all copies together.
+  bool ok = true;
+  if (wait) {
+    ok = executor.finishSwaps().isOk();
+  } else {
+    Result<bool> done = executor.swapsDone();
+    ok = done.isOk();
+    if (ok && !*done)
+      return std::nullopt;
+  }
+  FinishedTransfer over{moving.back(), ok};
+  moving.pop_back();
+  return over;
 }
 
 } // namespace quire

@@ -6,14 +6,18 @@
 #include "runtime/exec/Executor.h"
 
 #include <memory>
+#include <vector>
 
 namespace quire {
 
 class ExecutorRunner : public StepRunner {
 public:
   /// `executor` must outlive the runner. Unsupported when the plan is no language model; the
-  /// message says what it lacks.
-  static Result<std::unique_ptr<ExecutorRunner>> create(Executor &executor);
+  /// message says what it lacks. `hostPages` is the size of the swap store, which is allocated on
+  /// `device`, the executor's; without hostPages it is not used.
+  static Result<std::unique_ptr<ExecutorRunner>> create(Executor &executor,
+                                                        Device *device = nullptr,
+                                                        int32_t hostPages = 0);
 
   /// The check of create() alone, for a plan that has not been loaded yet.
   static Status check(const Plan &plan);
@@ -21,6 +25,9 @@ public:
   const StepLimits &limits() const override { return bounds; }
   Status run(const StepBatch &batch) override;
   std::span<const float> logits(int32_t sample) const override;
+  Status copyPages(std::span<const PageCopy> copies) override;
+  Status startTransfer(int32_t ticket, std::span<const PageTransfer> pages, bool out) override;
+  std::optional<FinishedTransfer> finishedTransfer(bool wait) override;
 
 private:
   explicit ExecutorRunner(Executor &executor);
@@ -28,6 +35,10 @@ private:
   Executor &executor;
   StepLimits bounds;
   TensorView output; ///< logits of the last step
+  uint32_t groupCount = 0;     ///< of the plan's pools; all of them have the same page ids
+  uint64_t bytesPerHostPage = 0;
+  DeviceBuffer store;          ///< [hostPages][bytesPerHostPage]
+  std::vector<int32_t> moving; ///< tickets of transfers under way
 };
 
 } // namespace quire

@@ -21,10 +21,11 @@ enum class FinishReason {
   StopString, ///< a stop string appeared; neither it nor anything after it is in the text
   Length,     ///< maxNewTokens or the context is used up
   Cancelled,
-  Failed, ///< RequestUpdate::error says why
+  Failed,  ///< RequestUpdate::error says why
+  Expired, ///< its deadline passed, or it waited longer than the queue allows
 };
 
-/// "stop_token", "stop_string", "length", "cancelled", "failed"; "none" while running.
+/// "stop_token", "stop_string", "length", "cancelled", "failed", "expired"; "none" while running.
 const char *finishReasonName(FinishReason reason);
 
 /// Seconds count from submit().
@@ -32,6 +33,7 @@ struct RequestStatistics {
   int32_t promptTokens = 0;
   int32_t newTokens = 0; ///< sampled, including one that ended the text
   int32_t preemptions = 0;
+  int32_t cachedTokens = 0; ///< of the prompt, not computed thanks to the prefix cache
   double secondsToStart = 0;      ///< until its first step began
   double secondsToFirstToken = 0; ///< until the first token was sampled; 0 if there is none
   double secondsTotal = 0;
@@ -46,9 +48,10 @@ struct RequestStatistics {
 /// One piece of news of a request. Views are valid during the call only.
 struct RequestUpdate {
   RequestHandle handle;
+  int32_t index;          ///< of its texts, 0 .. Request::n-1
   std::string_view text;  ///< valid UTF-8 that became certain; may be empty
   int32_t token;          ///< the sampled token, -1 if this update brings none
-  FinishReason finish;    ///< other than None: the last update of the request
+  FinishReason finish;    ///< other than None: the last update of this text
   std::string_view error; ///< for Failed
   const RequestStatistics &statistics;
 };
@@ -59,6 +62,12 @@ struct Request {
   int32_t maxNewTokens = 0;             ///< 0: until the context is full
   std::vector<std::string> stopStrings; ///< need a tokenizer
   bool ignoreStopTokens = false;        ///< go on after the model's own end of text
+  int32_t n = 1; ///< texts from the one prompt, whose pages they share; text i has seed + i
+  int32_t priority = 0;       ///< class; 0 is the most urgent
+  uint32_t tenant = 0;        ///< for fair shares
+  double weight = 1;          ///< of the tenant
+  uint64_t salt = 0;          ///< prefixes are shared between equal salts only
+  double deadlineSeconds = 0; ///< from submit(); 0: none
   /// Called from Engine::step for each new token and once at the end. It may submit and cancel
   /// requests, but must not step the engine.
   std::function<void(const RequestUpdate &)> onUpdate;

@@ -4,21 +4,25 @@
 
 #include "runtime/base/Status.h"
 #include "runtime/exec/StepBatch.h"
+#include "runtime/kv/KvCache.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace quire {
 
-/// What a step and the cache can hold. All at least 1.
+/// What a step and the cache can hold. The first seven at least 1.
 struct StepLimits {
-  int32_t maxTokens;      ///< token rows of one step
-  int32_t maxSequences;   ///< sequences of one step
-  int32_t maxSamples;     ///< sample rows of one step
-  int32_t maxContext;     ///< tokens of one sequence
-  int32_t pageSize;       ///< tokens of a cache page
-  int32_t pageCount;      ///< cache pages
-  int32_t vocabularySize; ///< columns of the logits
+  int32_t maxTokens;        ///< token rows of one step
+  int32_t maxSequences;     ///< sequences of one step
+  int32_t maxSamples;       ///< sample rows of one step
+  int32_t maxContext;       ///< tokens of one sequence
+  int32_t pageSize;         ///< tokens of a cache page
+  int32_t pageCount;        ///< cache pages
+  int32_t vocabularySize;   ///< columns of the logits
+  int32_t hostPages = 0;    ///< pages of its swap store; 0: it has none
+  bool copiesPages = false; ///< has copyPages; without it no page is shared
 };
 
 class StepRunner {
@@ -32,6 +36,21 @@ public:
 
   /// Logits [vocabularySize] of sample row `sample` of the last step. Valid until the next run.
   virtual std::span<const float> logits(int32_t sample) const = 0;
+
+  /// Copies pages, one after the other, before the next run. Only if StepLimits::copiesPages.
+  virtual Status copyPages(std::span<const PageCopy> copies);
+
+  /// Starts moving pages to (`out`) or from the swap store, beside the steps, and returns. All runs
+  /// so far are seen. Only if StepLimits::hostPages. `ticket` names it in finishedTransfer.
+  virtual Status startTransfer(int32_t ticket, std::span<const PageTransfer> pages, bool out);
+
+  struct FinishedTransfer {
+    int32_t ticket;
+    bool ok;
+  };
+  /// A transfer that is over and was not told yet; with `wait`, the next one to be over if any is
+  /// under way.
+  virtual std::optional<FinishedTransfer> finishedTransfer(bool wait);
 };
 
 } // namespace quire

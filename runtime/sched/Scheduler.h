@@ -1,89 +1,127 @@
-// Scheduler: decides which tokens of which requests one step computes. It is pure logic: it holds
-// queues and counters, never tokens, pages or a device.
+// Scheduler: decides which tokens of which requests one step computes, and which cache pages they
+// live in. It is pure logic: queues, counters and page ids, never a device, a thread or a clock.
+// The engine drives it with a device behind it, the simulator with a cost model.
 //
 // A request is two counters, `computed` and `known` tokens, and a step hands out tokens until the
-// first has caught up with the second. Prefill, chunked prefill, decode and recomputation after a
-// preemption are all that one case (Sarathi-Serve, OSDI'24, and Orca, OSDI'22, are its sources).
+// first has caught up with the second. Prefill, chunked prefill, decode, prefix hits and
+// recomputation after a preemption are all that one case (Orca, OSDI'22; Sarathi-Serve, OSDI'24;
+// vLLM). Planner.h says how a step is filled and why every admitted request ends.
 //
-// Why every request ends. Requests are admitted first come, first served, and only the latest
-// admitted is ever preempted, and only for one admitted before it. So the oldest running request
-// is never preempted; it gets at least one token each step, because there are never more running
-// requests than tokens in the budget and because it can take the pages of all others; and add()
-// has checked that it fits into the pool alone. It ends after finitely many steps, and then the
-// next one is the oldest.
+// One step is
+//
+//   plan(now, p)   decides; changes nothing
+//   commit(p)      counts the tokens as handed out, moves pages, lists the copies to make
+//   ... the copies and the step run ...
+//   settle(id, token)  for each item that samples: the value of its next token
+//   complete(p)    the step is over: its tokens are stored
+//   end(id, ...)   for each request that is over
+//
+// The next step may be planned and committed before settle and complete of this one: the counters
+// know that a token is coming, only its value is late (at most one step). A request that ends then
+// has been handed a token too much; it leaves the queues at once and its pages are given back when
+// complete() tells that no step uses them.
+//
+// Not thread safe. Only add and fork allocate memory.
 #pragma once
 
 #include "runtime/base/Status.h"
-#include "runtime/sched/StepPlan.h"
+#include "runtime/sched/Planner.h"
+#include "runtime/sched/Policy.h"
+#include "runtime/sched/Record.h"
+#include "runtime/sched/SchedulerMetrics.h"
 
 namespace quire {
 
-/// What bounds a step and the cache. All at least 1.
-struct SchedulerLimits {
-  int32_t tokenBudget;  ///< tokens of one step
-  int32_t maxSequences; ///< sequences of one step
-  int32_t maxContext;   ///< tokens of one sequence
-  int32_t pageSize;     ///< tokens of a cache page
-  int32_t pageCount;    ///< cache pages of all sequences
-};
-
 class Scheduler {
 public:
-  explicit Scheduler(const SchedulerLimits &limits);
+  /// `recorder`, if there is one, hears every call and every decision; it must outlive the
+  /// scheduler.
+  explicit Scheduler(const SchedulerConfig &config, Recorder *recorder = nullptr);
 
-  /// Puts a request at the end of the waiting queue. `promptTokens` and `maxNewTokens` are at
-  /// least 1. Refuses, with the arithmetic, one that could not end even with the machine to itself.
-  Status add(RequestId request, int32_t promptTokens, int32_t maxNewTokens);
+  /// Queues a request. OutOfRange when it is beyond the context, ResourceExhausted when it could
+  /// not end even with the machine to itself, or when the queue is full (see isFull),
+  /// InvalidArgument for other values; the message has the arithmetic.
+  Result<RequestId> add(const SequenceSpec &spec, Micros now);
+  bool isFull() const { return waitingCount() >= state.config.maxQueue; }
 
-  /// Decides the next step on scratch counters, with `freePages` pages to give. Changes no queue;
-  /// `plan` gets no item only if no request is left. Allocates nothing.
-  void plan(int32_t freePages, StepPlan &plan);
+  /// A new request that goes on from the first `keep` known tokens of `parent` (which must have
+  /// values), sharing its stored pages: copy-on-write. It has the parent's class, salt and limits;
+  /// append() gives it its own next token. It runs at once if a place among the running requests
+  /// is free, else it waits in front as a preempted one does.
+  Result<RequestId> fork(RequestId parent, int32_t keep);
 
-  /// Replays a decision of plan() onto the queues and counters.
-  void commit(const StepPlan &plan);
+  /// Decides the next step. Changes nothing that a later plan depends on.
+  void plan(Micros now, StepPlan &plan);
+  /// Carries out the plan that was made last, with no other call in between.
+  void commit(StepPlan &plan);
+  /// The value of the first token of `id` that lacks one. If the request is over: no effect.
+  void settle(RequestId id, int32_t token);
+  /// One more known token with its value: for requests with `manual`, and after fork().
+  void append(RequestId id, int32_t token);
+  /// The step of `plan` is over. `ok` is false when it failed: its tokens are not stored, and the
+  /// caller ends the requests of its items.
+  void complete(const StepPlan &plan, bool ok = true);
+  /// The copies of a StepPlan::transfers entry are over. If they failed the request is computed
+  /// again.
+  void transferDone(RequestId id, bool ok = true);
 
-  /// The sampled token of a request became known.
-  void appendToken(RequestId request) { ++entries[request].known; }
+  /// Takes a request out, in whatever state it is. Its id stays taken while a step or a transfer
+  /// uses its pages.
+  void end(RequestId id, EndReason reason);
 
-  /// Takes a request out of its queue, wherever it is; its id may be used again.
-  void remove(RequestId request);
+  /// Ends requests whose deadline or queue time is over. Valid until the next call.
+  std::span<const RequestId> expire(Micros now);
 
-  int32_t waitingCount() const { return static_cast<int32_t>(waiting.size()); }
-  int32_t runningCount() const { return static_cast<int32_t>(running.size()); }
-  bool idle() const { return waiting.empty() && running.empty(); }
-  const SchedulerLimits &limits() const { return bounds; }
+  // The state, to look at.
+  const SchedulerConfig &config() const { return state.config; }
+  const SchedulerMetrics &metrics() const { return figures; }
+  const KvCache &cache() const { return state.cache; }
+  const SchedulerState &look() const { return state; }
+  const Sequence &sequence(RequestId id) const { return state.sequences[id]; }
+  /// Whether `id` names a request that is not over.
+  bool isLive(RequestId id) const;
+  int32_t waitingCount() const { return int32_t(state.waiting.size()); }
+  int32_t runningCount() const { return int32_t(state.running.size()); }
+  /// Preempted requests: swapped out, to be computed again, or being copied.
+  int32_t preemptedCount() const { return int32_t(state.resuming.size() + state.swapping.size()); }
+  int32_t liveCount() const { return waitingCount() + runningCount() + preemptedCount(); }
+  /// Ended requests whose pages are still in use by a step or a transfer.
+  int32_t endingCount() const { return ending; }
+  int32_t transferCount() const { return transfers; }
+  bool idle() const { return liveCount() == 0; }
+
+  /// Forgets cached prefixes that no live request holds.
+  void dropCachedPrefixes();
 
 private:
-  struct Entry {
-    int32_t known = 0;    ///< tokens of the prompt and generated ones
-    int32_t computed = 0; ///< tokens whose keys and values are in the cache
-    int32_t limit = 0;    ///< tokens ever computed, at most: the last new token never is
-    int32_t pages = 0;    ///< cache pages held
-  };
-  /// What a running request gets in the step being planned.
-  struct Grant {
-    int32_t tokens;
-    int32_t pages; ///< held after the grant
-  };
+  Sequence &at(RequestId id) { return state.sequences[id]; }
+  Status check(const SequenceSpec &spec) const;
+  RequestId takeId();
+  void reserveQueues();
+  void setTokens(Sequence &sequence, std::span<const int32_t> tokens);
+  void pushToken(Sequence &sequence, int32_t token);
+  void insertByRank(std::vector<RequestId> &queue, RequestId id);
+  void watch(const Sequence &sequence);
 
-  /// Pages a request will hold once all its known tokens and the next one are computed.
-  int32_t pagesToCatchUp(const Entry &entry) const;
-  /// Tokens, at most `wanted`, that fit into the pages held and `freePages` more.
-  int32_t tokensThatFit(const Entry &entry, int32_t wanted, int32_t freePages) const;
-  void grantRunning(bool decodes);
-  void admitWaiting(StepPlan &plan);
-  void emit(RequestId request, const Grant &grant, StepPlan &plan) const;
+  void preempt(const Preemption &preemption, StepPlan &plan);
+  void startSwapIn(Sequence &sequence, StepPlan &plan);
+  void startAdmission(Sequence &sequence, const Admission &admission);
+  void publish(Sequence &sequence);
+  void leaveQueues(Sequence &sequence);
+  void freeIfUnused(Sequence &sequence);
+  void resumeByComputing(Sequence &sequence);
 
-  SchedulerLimits bounds;
-  std::vector<Entry> entries; ///< by request id
-  std::vector<RequestId> waiting;
-  std::vector<RequestId> running; ///< in order of admission
-
-  // Scratch of plan().
-  std::vector<Grant> grants; ///< per running request
-  int32_t kept = 0;          ///< running requests not preempted in this step
-  int32_t budget = 0;        ///< tokens left
-  int32_t freeLeft = 0;      ///< pages left
+  SchedulerState state;
+  Planner planner;
+  FairClock fair;
+  SchedulerMetrics figures;
+  RecordWriter record;
+  std::vector<RequestId> freeIds;
+  std::vector<RequestId> expired;
+  std::vector<PageId> hits, pins; ///< scratch of commit
+  uint64_t serials = 0, seniorities = 0;
+  Micros nextExpiry;
+  int32_t ending = 0, transfers = 0;
 };
 
 } // namespace quire

@@ -4,7 +4,7 @@
 #include "tools/quire/Machine.h"
 
 #include "runtime/base/CpuInfo.h"
-#include "runtime/kv/BlockTable.h"
+#include "runtime/kv/PagePool.h"
 
 #include <algorithm>
 #include <chrono>

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,7 +33,9 @@ class CacheRunner : public StepRunner {
 public:
   explicit CacheRunner(const StepLimits &limits)
       : bounds(limits), cache(size_t(limits.pageSize) * limits.pageCount, {-7, -7}),
-        results(limits.maxSamples) {}
+        host(size_t(limits.pageSize) * limits.hostPages, {-7, -7}), results(limits.maxSamples) {
+    bounds.copiesPages = true;
+  }
 
   const StepLimits &limits() const override { return bounds; }
 
@@ -90,7 +93,45 @@ public:
 
   std::span<const float> logits(int32_t sample) const override { return results.at(sample); }
 
-  int64_t steps = 0;
+  Status copyPages(std::span<const PageCopy> copies) override {
+    for (PageCopy copy : copies) {
+      ++pagesCopied;
+      for (int32_t row = 0; row < bounds.pageSize; ++row)
+        cache.at(size_t(copy.target) * bounds.pageSize + row) =
+            cache.at(size_t(copy.source) * bounds.pageSize + row);
+    }
+    return Status::ok();
+  }
+
+  /// Moves nothing until it is asked for the end of the transfer, some polls later: whoever uses
+  /// the pages meanwhile reads or leaves the wrong tokens.
+  Status startTransfer(int32_t ticket, std::span<const PageTransfer> pages, bool out) override {
+    if (failTransfers && ++transfers % 3 == 0)
+      return Status::error(ErrorCode::Internal, "no transfer as asked");
+    moving.push_back({ticket, out, {pages.begin(), pages.end()}, 2});
+    return Status::ok();
+  }
+  std::optional<FinishedTransfer> finishedTransfer(bool wait) override {
+    for (size_t i = 0; i < moving.size(); ++i) {
+      Moving &job = moving[i];
+      if (!wait && job.polls-- > 0)
+        continue;
+      for (const PageTransfer &page : job.pages)
+        for (int32_t row = 0; row < bounds.pageSize; ++row) {
+          Stored &inside = cache.at(size_t(page.page) * bounds.pageSize + row);
+          Stored &outside = host.at(size_t(page.hostPage) * bounds.pageSize + row);
+          (job.out ? outside : inside) = job.out ? inside : outside;
+        }
+      FinishedTransfer over{job.ticket, true};
+      moving.erase(moving.begin() + i);
+      ++pagesMoved;
+      return over;
+    }
+    return std::nullopt;
+  }
+
+  int64_t steps = 0, pagesCopied = 0, pagesMoved = 0, transfers = 0;
+  bool failTransfers = false; ///< each third one cannot be started
   int64_t failAt = -1;      ///< the step that returns an error
   int32_t poisonToken = -2; ///< sequences with this token get a logit that is no number
 
@@ -103,8 +144,16 @@ private:
     return Status::error(ErrorCode::InvalidArgument, std::string("broken batch: ") + what);
   }
 
+  struct Moving {
+    int32_t ticket;
+    bool out;
+    std::vector<PageTransfer> pages;
+    int polls;
+  };
+
   StepLimits bounds;
-  std::vector<Stored> cache;
+  std::vector<Moving> moving;
+  std::vector<Stored> cache, host;
   std::vector<std::vector<float>> results;
 };
 

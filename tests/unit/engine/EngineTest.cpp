@@ -71,6 +71,13 @@ void runToEnd(Engine &engine) {
   FAIL() << "the engine does not end";
 }
 
+/// Admits requests whose growth will not fit, so that preemption happens.
+EngineOptions eager() {
+  EngineOptions options;
+  options.scheduling.watermark = 0;
+  return options;
+}
+
 StepLimits roomyLimits() { return {64, 8, 8, 256, 4, 200, kVocabulary}; }
 
 std::vector<int32_t> randomPrompt(std::mt19937_64 &random, int32_t most) {
@@ -111,7 +118,7 @@ TEST(Engine, RandomTrafficWithTinyPoolsWritesTheSameTexts) {
                       uniform(random, 4, 60),
                       kVocabulary};
     CacheRunner runner(limits);
-    Engine engine(runner, nullptr, {});
+    Engine engine(runner, nullptr, eager());
     int32_t count = uniform(random, 1, 12);
     std::vector<Heard> heard(count);
     std::vector<std::vector<int32_t>> expected(count);
@@ -167,7 +174,7 @@ TEST(Engine, TheSameSeedGivesTheSameTextAloneAndInABatch) {
   tight.pageCount = 20;
   tight.maxTokens = 11;
   CacheRunner runner(tight);
-  Engine engine(runner, nullptr, {});
+  Engine engine(runner, nullptr, eager());
   for (int i = 0; i < kRequests; ++i)
     ASSERT_TRUE(engine.submit(makeRequest(prompts[i], 30, sampling[i], together[i])).isOk());
   runToEnd(engine);
@@ -352,7 +359,7 @@ TEST(Engine, AStepAllocatesNoMemory) {
   limits.pageCount = 60; // so that preemption is part of it
   limits.maxTokens = 16;
   ConstantRunner runner(limits);
-  Engine engine(runner, nullptr, {});
+  Engine engine(runner, nullptr, eager());
   int64_t tokens = 0;
   for (int i = 0; i < 12; ++i) {
     Request request;

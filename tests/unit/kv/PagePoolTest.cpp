@@ -1,11 +1,13 @@
-// The page pool and the block table against a plain model of who owns which page.
-#include "runtime/kv/BlockTable.h"
+// The page pool against a plain model of who owns which page, and which are cached since when.
+#include "runtime/kv/PagePool.h"
 #include "tests/unit/engine/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <vector>
 
 using namespace quire;
 using quire::testing::randomSeed;
@@ -46,64 +48,49 @@ TEST(PagePool, RandomOperationsAgreeWithAModel) {
     int32_t size = uniform(random, 1, 20);
     PagePool pool(size);
     std::map<PageId, int32_t> owners;
+    std::vector<PageId> cached; // oldest first
     for (int i = 0; i < 500; ++i) {
-      int choice = uniform(random, 0, 2);
+      int choice = uniform(random, 0, 4);
       if (choice == 0) {
         PageId page = pool.allocate();
-        if (static_cast<int32_t>(owners.size()) == size) {
+        if (owners.size() + cached.size() == size_t(size)) {
           ASSERT_EQ(page, kNoPage);
         } else {
           ASSERT_GE(page, 0);
-          ASSERT_LT(page, size);
           ASSERT_FALSE(owners.contains(page)) << "page " << page << " has two first owners";
+          ASSERT_EQ(std::count(cached.begin(), cached.end(), page), 0);
           owners[page] = 1;
         }
+      } else if (choice == 1) {
+        PageId page = pool.evict();
+        ASSERT_EQ(page, cached.empty() ? kNoPage : cached.front());
+        if (!cached.empty())
+          cached.erase(cached.begin());
+      } else if (choice == 2 && !cached.empty()) {
+        auto it = cached.begin() + uniform(random, 0, int32_t(cached.size()) - 1);
+        pool.retain(*it);
+        owners[*it] = 1;
+        cached.erase(it);
       } else if (!owners.empty()) {
         auto it = std::next(owners.begin(), uniform(random, 0, int32_t(owners.size()) - 1));
-        if (choice == 1) {
+        if (choice == 3) {
           pool.retain(it->first);
           ++it->second;
         } else {
-          pool.release(it->first);
-          if (--it->second == 0)
+          bool keep = uniform(random, 0, 1);
+          pool.release(it->first, keep);
+          if (--it->second == 0) {
+            if (keep)
+              cached.push_back(it->first);
             owners.erase(it);
+          }
         }
       }
       ASSERT_EQ(pool.usedCount(), static_cast<int32_t>(owners.size()));
+      ASSERT_EQ(pool.cachedCount(), static_cast<int32_t>(cached.size()));
+      ASSERT_EQ(pool.freeCount() + pool.cachedCount() + pool.usedCount(), size);
       for (auto [page, count] : owners)
         ASSERT_EQ(pool.referenceCount(page), count);
     }
   }
-}
-
-TEST(BlockTable, GrowsAllOrNothing) {
-  PagePool pool(4);
-  BlockTable first(16, 4), second(16, 4);
-  ASSERT_TRUE(first.grow(pool, 3));
-  EXPECT_FALSE(second.grow(pool, 2));
-  EXPECT_EQ(second.size(), 0);
-  EXPECT_EQ(pool.freeCount(), 1);
-  EXPECT_TRUE(second.grow(pool, 1));
-  first.clear(pool);
-  second.clear(pool);
-  EXPECT_EQ(pool.freeCount(), 4);
-}
-
-TEST(BlockTable, SlotsFollowThePages) {
-  PagePool pool(3);
-  PageId taken = pool.allocate();
-  BlockTable table(4, 2);
-  ASSERT_TRUE(table.grow(pool, 2));
-  for (int32_t position = 0; position < 8; ++position)
-    EXPECT_EQ(table.slot(position), table.pages()[position / 4] * 4 + position % 4);
-  for (PageId page : table.pages())
-    EXPECT_NE(page, taken);
-  table.clear(pool);
-}
-
-TEST(BlockTable, PagesForRoundsUp) {
-  EXPECT_EQ(pagesFor(0, 16), 0);
-  EXPECT_EQ(pagesFor(1, 16), 1);
-  EXPECT_EQ(pagesFor(16, 16), 1);
-  EXPECT_EQ(pagesFor(17, 16), 2);
 }

@@ -1,0 +1,243 @@
+// Implementation of Engine: one step.
+#include "runtime/engine/LiveRequest.h"
+#include "runtime/engine/StepWorker.h"
+
+#include <algorithm>
+
+namespace quire {
+
+using Clock = std::chrono::steady_clock;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+Result<bool> Engine::step() {
+  endCancelled();
+  endExpired();
+  if (!flying) // a runner is used by one thread at a time
+    pollTransfers(false);
+  if (scheduler.idle() && !flying) {
+    // Ended requests give their pages back when their copies are over.
+    while (scheduler.transferCount() > 0)
+      pollTransfers(true);
+    return false;
+  }
+  return worker ? stepOverlapped() : stepAlone();
+}
+
+void Engine::pollTransfers(bool wait) {
+  while (auto over = runner.finishedTransfer(wait)) {
+    scheduler.transferDone(over->ticket, over->ok);
+    wait = false;
+  }
+}
+
+/// Plans and commits the next step. False if there is nothing to run in it.
+bool Engine::planNext(Flight &flight) {
+  StepPlan &plan = flight.plan;
+  scheduler.plan(now(), plan);
+  scheduler.commit(plan);
+  for (const Preemption &preemption : plan.preempted) {
+    ++slots[preemption.victim]->statistics.preemptions;
+    ++totals.preemptions;
+  }
+  for (const Admission &admission : plan.admitted) {
+    Live &live = *slots[admission.request];
+    if (live.statistics.secondsToStart > 0)
+      continue;
+    live.statistics.secondsToStart = secondsSince(live.submitted);
+    live.statistics.cachedTokens = admission.hitTokens;
+  }
+  return !plan.items.empty();
+}
+
+/// Starts the copies of a step and fills its batch with those requests that are still there.
+Status Engine::bind(Flight &flight) {
+  StepPlan &plan = flight.plan;
+  for (const Transfer &transfer : plan.transfers) {
+    Status started = runner.startTransfer(transfer.request, plan.pagesOf(transfer), transfer.out);
+    if (!started.isOk())
+      scheduler.transferDone(transfer.request, false);
+  }
+  if (!plan.copies.empty())
+    QUIRE_RETURN_IF_ERROR(runner.copyPages(plan.copies));
+  int32_t columns = 0, pageSize = scheduler.config().cache.pageSize;
+  for (const StepItem &item : plan.items)
+    columns = std::max(columns, pagesFor(item.firstToken + item.tokenCount, pageSize));
+  flight.builder.begin(columns);
+  flight.samples.clear();
+  for (const StepItem &item : plan.items) {
+    if (!scheduler.isLive(item.request))
+      continue;
+    const Sequence &sequence = scheduler.sequence(item.request);
+    flight.builder.add(item, sequence.tokens, sequence.table);
+    if (item.sample)
+      flight.samples.push_back(item.request);
+  }
+  return Status::ok();
+}
+
+Result<bool> Engine::stepAlone() {
+  Flight &flight = flights[0];
+  bool runs = planNext(flight);
+  Status status = bind(flight);
+  if (!runs && status.isOk()) {
+    if (scheduler.transferCount() > 0)
+      pollTransfers(true);
+    else if (flight.plan.empty())
+      status = Status::error(ErrorCode::Internal, "the scheduler found nothing to do for " +
+                                                      std::to_string(liveCount()) + " requests");
+    if (!status.isOk()) {
+      for (size_t i = 0; i < slots.size(); ++i)
+        if (slots[i])
+          finish(*slots[i], FinishReason::Failed, -1, status.message());
+      return status;
+    }
+    return true;
+  }
+  if (status.isOk()) {
+    Clock::time_point start = Clock::now();
+    status = runner.run(flight.builder.batch());
+    totals.runSeconds += secondsSince(start);
+  }
+  QUIRE_RETURN_IF_ERROR(land(flight, std::move(status)));
+  deliver();
+  return !scheduler.idle();
+}
+
+Result<bool> Engine::stepOverlapped() {
+  Flight &next = flights[turn ^= 1];
+  Flight *current = flying;
+  flying = nullptr;
+  planNext(next);
+  Status status;
+  if (current) {
+    Clock::time_point start = Clock::now();
+    status = worker->wait();
+    totals.runSeconds += secondsSince(start);
+    status = land(*current, std::move(status));
+    pollTransfers(false);
+  }
+  Status bound = bind(next);
+  if (!status.isOk() || !bound.isOk()) {
+    Status failure = status.isOk() ? std::move(bound) : std::move(status);
+    failItems(next, failure);
+    deliver();
+    return failure;
+  }
+  if (!next.builder.empty()) {
+    worker->start(next.builder.batch());
+    flying = &next;
+  } else {
+    scheduler.complete(next.plan);
+    if (!current && next.plan.empty() && !scheduler.idle()) {
+      if (scheduler.transferCount() == 0)
+        return Status::error(ErrorCode::Internal, "the scheduler found nothing to do for " +
+                                                      std::to_string(liveCount()) + " requests");
+      pollTransfers(true);
+    }
+  }
+  deliver();
+  return flying || !scheduler.idle() || scheduler.transferCount() > 0;
+}
+
+/// A step is over: samples it and tells the scheduler. On an error the requests of the step fail.
+Status Engine::land(Flight &flight, Status status) {
+  if (!status.isOk()) {
+    failItems(flight, status);
+    return status;
+  }
+  ++totals.steps;
+  totals.computedTokens += flight.plan.tokenCount;
+  sampleAll(flight);
+  scheduler.complete(flight.plan);
+  progressed();
+  bear(flight);
+  return status;
+}
+
+void Engine::failItems(Flight &flight, const Status &status) {
+  for (const StepItem &item : flight.plan.items)
+    if (scheduler.isLive(item.request) && slots[item.request])
+      finish(*slots[item.request], FinishReason::Failed, -1, status.message());
+  scheduler.complete(flight.plan, false);
+}
+
+/// Draws a token for each sample row. Nobody is told yet: with overlap the next step starts first.
+void Engine::sampleAll(Flight &flight) {
+  births.clear();
+  for (size_t row = 0; row < flight.samples.size(); ++row) {
+    RequestId id = flight.samples[row];
+    if (!scheduler.isLive(id) || !slots[id])
+      continue;
+    Live &live = *slots[id];
+    const Sequence &sequence = scheduler.sequence(id);
+    std::span<const int32_t> tokens = sequence.tokens;
+    std::span<const float> logits = runner.logits(static_cast<int32_t>(row));
+    Result<int32_t> token =
+        live.sampler.sample(logits, tokens.first(sequence.promptTokens),
+                            tokens.subspan(sequence.promptTokens), samplerScratch);
+    if (!live.siblings.empty())
+      sampleChildren(live, logits);
+    // A text that fails has no next token; its place is filled until it is gone.
+    scheduler.settle(id, token.isOk() ? *token : 0);
+    sampled.push_back({live.handle, id, token.isOk() ? *token : -1, token.status()});
+  }
+}
+
+void Engine::sampleChildren(Live &parent, std::span<const float> logits) {
+  std::span<const int32_t> prompt = parent.request->prompt;
+  for (std::unique_ptr<Live> &sibling : parent.siblings) {
+    Result<int32_t> token = sibling->sampler.sample(logits, prompt, {}, samplerScratch);
+    sibling->firstToken = token.isOk() ? *token : -1;
+    sibling->firstError = token.status();
+  }
+  births.push_back(&parent);
+}
+
+/// The other texts of a request go on from its prompt, whose pages they share.
+void Engine::bear(Flight &) {
+  for (Live *parent : births) {
+    std::vector<std::unique_ptr<Live>> siblings = std::move(parent->siblings);
+    parent->siblings.clear();
+    for (std::unique_ptr<Live> &sibling : siblings) {
+      if (sibling->firstToken < 0) {
+        notify(*sibling, FinishReason::Failed, -1, sibling->firstError.message());
+        continue;
+      }
+      sibling->statistics.secondsToStart = parent->statistics.secondsToStart;
+      Result<RequestId> id =
+          scheduler.fork(parent->id, static_cast<int32_t>(parent->request->prompt.size()));
+      if (!id.isOk()) {
+        notify(*sibling, FinishReason::Failed, -1, id.status().message());
+        continue;
+      }
+      ++liveNow;
+      int32_t token = sibling->firstToken;
+      scheduler.append(*id, token);
+      sampled.push_back({sibling->handle, *id, token, Status::ok()});
+      sibling->cancelled = parent->cancelled;
+      attach(std::move(sibling), *id);
+    }
+  }
+  births.clear();
+}
+
+/// Tells the callers about the tokens that were drawn.
+void Engine::deliver() {
+  for (Sampled &one : sampled) {
+    // A callback may have ended it, and its id may be in use again.
+    if (one.id >= static_cast<RequestId>(slots.size()) || !slots[one.id] ||
+        slots[one.id]->handle != one.handle || !scheduler.isLive(one.id))
+      continue;
+    Live &live = *slots[one.id];
+    if (one.token >= 0)
+      commit(live, one.token);
+    else
+      finish(live, FinishReason::Failed, -1, one.error.message());
+  }
+  sampled.clear();
+}
+
+} // namespace quire

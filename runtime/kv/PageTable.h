@@ -1,0 +1,52 @@
+// PageTable: the cache pages of one sequence, in the order of its tokens. Token p of the sequence
+// lives in page pages()[p / pageSize] at row p % pageSize; its *slot* is page * pageSize + row, the
+// number that the cache kernels are given.
+//
+// Layers with the same cache policy form a *group* and share page ids: group 0 .. groupCount-1 each
+// have a list of their own, equally long. A sliding-window group gives pages back that lie behind
+// its window; their entries are kNoPage. The table itself is plain data: KvCache moves its pages.
+#pragma once
+
+#include "runtime/kv/PagePool.h"
+#include "runtime/kv/SwapStore.h"
+
+#include <array>
+#include <span>
+#include <vector>
+
+namespace quire {
+
+inline constexpr int32_t kMaxCacheGroups = 4;
+
+struct PageTable {
+  struct Group {
+    std::vector<PageId> pages;
+    int32_t behind = 0; ///< leading entries given back
+  };
+
+  std::array<Group, kMaxCacheGroups> groups;
+  std::vector<HostPageId> hostPages;                 ///< content in the swap store, group by group
+  int32_t hostSize = 0;                              ///< size() when it was swapped out
+  std::array<int32_t, kMaxCacheGroups> hostBehind{}; ///< and Group::behind
+  int32_t published = 0; ///< leading pages of group 0 that the prefix index knows
+
+  std::span<const PageId> pages(int32_t group = 0) const { return groups[group].pages; }
+  /// Entries of each group, with those given back.
+  int32_t size() const { return static_cast<int32_t>(groups[0].pages.size()); }
+  bool empty() const { return groups[0].pages.empty(); }
+
+  /// Pages owned over all groups.
+  int32_t heldCount(int32_t groupCount) const {
+    int32_t held = 0;
+    for (int32_t group = 0; group < groupCount; ++group)
+      held += size() - groups[group].behind;
+    return held;
+  }
+
+  /// Slot of the token at `position`, which must lie within the pages of the table.
+  int32_t slot(int32_t position, int32_t pageSize, int32_t group = 0) const {
+    return groups[group].pages[position / pageSize] * pageSize + position % pageSize;
+  }
+};
+
+} // namespace quire

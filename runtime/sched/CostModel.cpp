@@ -1,0 +1,58 @@
+// Implementation of CostModel.
+#include "runtime/sched/CostModel.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quire {
+
+static double pairs(double context, double count) {
+  return count * context + count * (count + 1) / 2;
+}
+
+void StepShape::add(int32_t context, int32_t count, bool sample) {
+  tokens += count;
+  ++sequences;
+  samples += sample;
+  if (count == 1)
+    decodeKeys += int64_t(context) + 1;
+  else
+    prefillPairs += int64_t(count) * context + int64_t(count) * (count + 1) / 2;
+}
+
+double CostModel::stepMicros(const StepShape &shape) const {
+  return perStep + perToken * double(shape.tokens) + perSequence * double(shape.sequences) +
+         perSample * double(shape.samples) + perDecodeKey * double(shape.decodeKeys) +
+         perPrefillPair * double(shape.prefillPairs);
+}
+
+double CostModel::chunkMicros(int32_t context, int32_t count) const {
+  if (count == 1)
+    return perSequence + perToken + perDecodeKey * (double(context) + 1);
+  return perSequence + perToken * count + perPrefillPair * pairs(context, count);
+}
+
+int32_t CostModel::tokensWithin(int32_t context, double micros) const {
+  // perPrefillPair / 2 * n^2 + (perToken + perPrefillPair * (context + 1/2)) * n <= left
+  double left = micros - perSequence;
+  if (left <= 0)
+    return 0;
+  double square = perPrefillPair / 2;
+  double linear = perToken + perPrefillPair * (context + 0.5);
+  double count;
+  if (square > 0)
+    count = 2 * left / (linear + std::sqrt(linear * linear + 4 * square * left));
+  else if (linear > 0)
+    count = left / linear;
+  else
+    return INT32_MAX;
+  return static_cast<int32_t>(std::min(count, double(INT32_MAX)));
+}
+
+double CostModel::recomputeMicros(int32_t tokens, int32_t stepTokens) const {
+  // The steps run anyway for others, so only what the tokens add to them is counted.
+  double steps = std::ceil(double(tokens) / std::max(stepTokens, 1));
+  return perSequence * steps + perToken * tokens + perPrefillPair * pairs(0, tokens);
+}
+
+} // namespace quire

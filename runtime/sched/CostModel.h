@@ -1,0 +1,57 @@
+// CostModel: what a step costs, as a linear function of its shape, and what moving a page costs.
+// Plain data: a plan may carry the coefficients, a benchmark may fit them, a simulator runs on
+// them. The form follows from what a step does: linear layers take time for each token row, reading
+// the cache takes time for each key of a decode row, attention over a prompt for each (query, key)
+// pair.
+#pragma once
+
+#include <cstdint>
+
+namespace quire {
+
+/// Time in microseconds since an origin of the caller's choice.
+using Micros = int64_t;
+
+/// What the time of a step depends on.
+struct StepShape {
+  int64_t tokens = 0; ///< token rows
+  int64_t sequences = 0;
+  int64_t samples = 0;      ///< rows of logits
+  int64_t decodeKeys = 0;   ///< keys read by sequences that compute one token
+  int64_t prefillPairs = 0; ///< (query, key) pairs of sequences that compute more than one
+
+  /// Adds a sequence that computes `count` tokens behind `context` others.
+  void add(int32_t context, int32_t count, bool sample);
+};
+
+/// Microseconds. All zero: nothing is known, and nothing that needs a prediction is done.
+struct CostModel {
+  double perStep = 0;
+  double perToken = 0;
+  double perSequence = 0;
+  double perSample = 0;
+  double perDecodeKey = 0;
+  double perPrefillPair = 0;
+
+  bool isKnown() const { return perStep > 0 || perToken > 0; }
+  double stepMicros(const StepShape &shape) const;
+
+  /// Time that computing `count` tokens behind `context` others adds to a step.
+  double chunkMicros(int32_t context, int32_t count) const;
+
+  /// Tokens behind `context` others that fit into `micros`; may be 0, at most INT32_MAX.
+  int32_t tokensWithin(int32_t context, double micros) const;
+
+  /// Time to compute the first `tokens` tokens of a sequence again, in steps of `stepTokens`.
+  double recomputeMicros(int32_t tokens, int32_t stepTokens) const;
+};
+
+/// Copies between the device and the swap store.
+struct TransferModel {
+  double perTransfer = 0; ///< microseconds before the first byte
+  double perPage = 0;     ///< microseconds for one page of all layers
+
+  double micros(int64_t pages) const { return perTransfer + perPage * static_cast<double>(pages); }
+};
+
+} // namespace quire

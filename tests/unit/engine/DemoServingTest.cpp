@@ -1,0 +1,196 @@
+// Real bytes: the demo model, compiled, on the CPU device. Whatever the engine does with pages (shared
+// prefixes, copies on write, chunks, swap, recomputation), with steps (overlap) and with the order of
+// requests (every policy, any mix), each text is, token for token, the one that the model writes
+// alone with none of it.
+//
+//   QuireDemoServingTest PLAN MODEL_DIR
+#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/engine/Engine.h"
+#include "runtime/engine/ExecutorRunner.h"
+#include "tests/unit/engine/RandomSeed.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+using namespace quire;
+using namespace quire::testing;
+
+namespace {
+
+std::string planFile, modelDirectory;
+
+/// A loaded model and one executor with its own cache.
+struct Machine {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<WeightStore> weights;
+  std::unique_ptr<Executor> executor;
+  std::unique_ptr<ExecutorRunner> runner;
+};
+
+template <class T> T unwrap(Result<T> result) {
+  if (!result.isOk())
+    ADD_FAILURE() << result.status().message();
+  return result.takeValue();
+}
+
+Machine load(const Plan &plan, uint32_t pages, int32_t hostPages) {
+  Machine machine;
+  CpuDeviceOptions options;
+  options.threads = 1;
+  machine.device = unwrap(createCpuDevice(options));
+  WeightOptions weightOptions;
+  weightOptions.modelDirectory = modelDirectory;
+  weightOptions.threads = 1;
+  machine.weights = unwrap(WeightStore::load(plan, weightOptions));
+  ExecutorOptions limits;
+  limits.pageCount = pages;
+  machine.executor = unwrap(Executor::create(plan, *machine.device, *machine.weights, limits));
+  machine.runner =
+      unwrap(ExecutorRunner::create(*machine.executor, machine.device.get(), hostPages));
+  return machine;
+}
+
+struct Case {
+  std::vector<int32_t> prompt;
+  int32_t maxNew;
+  SamplingParams sampling;
+};
+
+std::vector<std::vector<int32_t>> generate(Engine &engine, const std::vector<Case> &cases,
+                                           const std::vector<int32_t> &texts,
+                                           std::mt19937_64 &random) {
+  std::vector<std::vector<int32_t>> heard; // case by case, text by text
+  std::vector<size_t> firstText;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    firstText.push_back(heard.size());
+    heard.resize(heard.size() + texts[i]);
+  }
+  for (size_t next = 0; next < cases.size() || engine.liveCount() > 0;) {
+    if (next < cases.size() && (engine.liveCount() == 0 || uniform(random, 0, 2) == 0)) {
+      Request request;
+      request.prompt = cases[next].prompt;
+      request.maxNewTokens = cases[next].maxNew;
+      request.sampling = cases[next].sampling;
+      request.n = texts[next];
+      request.priority = uniform(random, 0, 2);
+      request.tenant = uint32_t(uniform(random, 0, 2));
+      request.onUpdate = [&heard, first = firstText[next]](const RequestUpdate &update) {
+        if (update.token >= 0)
+          heard[first + update.index].push_back(update.token);
+      };
+      Result<RequestHandle> handle = engine.submit(std::move(request));
+      EXPECT_TRUE(handle.isOk()) << handle.status().message();
+      ++next;
+      continue;
+    }
+    Result<bool> more = engine.step();
+    EXPECT_TRUE(more.isOk()) << more.status().message();
+    if (!more.isOk())
+      break;
+  }
+  while (true) {
+    Result<bool> more = engine.step();
+    if (!more.isOk() || !*more)
+      break;
+  }
+  return heard;
+}
+
+} // namespace
+
+TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
+  std::mt19937_64 random(randomSeed());
+  Plan plan = unwrap(Plan::open(planFile));
+  int32_t vocabulary = static_cast<int32_t>(plan.info().vocabularySize);
+  int32_t pageSize = static_cast<int32_t>(plan.info().pageSize);
+
+  // Prompts with common beginnings, equal ones among them.
+  std::vector<int32_t> common(3 * pageSize + 5);
+  for (int32_t &token : common)
+    token = uniform(random, 0, vocabulary - 1);
+  std::vector<Case> cases;
+  for (int i = 0; i < 16; ++i) {
+    Case one;
+    if (i % 4 == 3) {
+      one = cases[uniform(random, 0, i - 1)];
+    } else {
+      one.prompt.assign(common.begin(), common.begin() + uniform(random, 0, int32_t(common.size())));
+      for (int32_t j = uniform(random, 1, 12); j > 0; --j)
+        one.prompt.push_back(uniform(random, 0, vocabulary - 1));
+    }
+    one.maxNew = uniform(random, 4, 40);
+    one.sampling.temperature = i % 2 ? 1.0f : 0.0f;
+    one.sampling.seed = random();
+    cases.push_back(one);
+  }
+  std::vector<int32_t> ones(cases.size(), 1), texts;
+  for (size_t i = 0; i < cases.size(); ++i)
+    texts.push_back(i % 5 == 1 ? 3 : 1);
+
+  // Alone, whole prompts, nothing shared: text j of case i, with seed + j.
+  std::vector<std::vector<int32_t>> expected;
+  {
+    Machine machine = load(plan, 64, 0);
+    for (size_t i = 0; i < cases.size(); ++i)
+      for (int32_t text = 0; text < texts[i]; ++text) {
+        EngineOptions options;
+        options.sharePrefixes = false;
+        Engine engine(*machine.runner, nullptr, options);
+        Case one = cases[i];
+        one.sampling.seed += uint64_t(text);
+        expected.push_back(generate(engine, {one}, {1}, random)[0]);
+        EXPECT_EQ(int32_t(expected.back().size()), one.maxNew);
+      }
+  }
+
+  int64_t swaps = 0, recomputed = 0, hits = 0, copies = 0, forks = 0;
+  int32_t least = pagesFor(3 * pageSize + 5 + 12 + 40, pageSize);
+  for (int round = 0; round < 12; ++round) {
+    bool tight = round % 4 != 0;
+    int32_t pages = tight ? least + uniform(random, 0, 12) : 300;
+    Machine machine = load(plan, uint32_t(pages), round % 2 ? 100 : 0);
+    EngineOptions options;
+    options.overlap = uniform(random, 0, 1);
+    options.sharePrefixes = uniform(random, 0, 2) > 0;
+    options.tokenBudget = uniform(random, 0, 1) ? uniform(random, 8, 40) : 0;
+    options.maxSequences = uniform(random, 3, 8);
+    options.scheduling.watermark = round % 3 ? 0 : 0.95;
+    options.scheduling.policy = static_cast<Policy>(round % kPolicyCount);
+    options.scheduling.preemption =
+        round % 2 ? PreemptionMode::Swap : PreemptionMode::Recompute;
+    Engine engine(*machine.runner, nullptr, options);
+    std::vector<std::vector<int32_t>> heard = generate(engine, cases, texts, random);
+    ASSERT_EQ(heard.size(), expected.size());
+    for (size_t i = 0; i < heard.size(); ++i)
+      ASSERT_EQ(heard[i], expected[i])
+          << "round " << round << " text " << i << ", policy " << policyName(options.scheduling.policy)
+          << ", overlap " << options.overlap << ", sharing " << options.sharePrefixes;
+    EXPECT_EQ(engine.freePages(), pages);
+    const SchedulerMetrics &figures = engine.scheduling().metrics();
+    swaps += figures.swappedIn;
+    recomputed += figures.preemptedToRecompute;
+    hits += figures.hitTokens;
+    copies += figures.copiedPages;
+    forks += figures.forked;
+  }
+  std::printf("%lld swapped in, %lld recomputed, %lld hit tokens, %lld copied pages, %lld forks\n",
+              (long long)swaps, (long long)recomputed, (long long)hits, (long long)copies,
+              (long long)forks);
+  EXPECT_GT(swaps, 5);
+  EXPECT_GT(recomputed, 5);
+  EXPECT_GT(hits, 500);
+  EXPECT_GT(copies, 20);
+  EXPECT_GT(forks, 50);
+}
+
+int main(int argc, char **argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: QuireDemoServingTest PLAN MODEL_DIR\n");
+    return 2;
+  }
+  planFile = argv[1];
+  modelDirectory = argv[2];
+  return RUN_ALL_TESTS();
+}
