@@ -20,6 +20,7 @@ inline constexpr uint32_t kTableColumns = Sample::maxContext / Sample::pageSize;
 struct Step {
   std::vector<int32_t> tokenIds, positions, slots, offsets{0}, keyLengths, table, samples;
   std::vector<float> x;
+  uint32_t columns = kTableColumns; ///< of the table
   StepInput input;
   StepBatch batch() {
     input = {"x", x.data(), tokenIds.size(), Sample::columns + 2};
@@ -30,7 +31,7 @@ struct Step {
             offsets,
             keyLengths,
             table,
-            kTableColumns,
+            columns,
             samples,
             {&input, 1}};
   }
@@ -69,6 +70,7 @@ public:
       std::iota(freePages_.begin(), freePages_.end(), 0);
       return this->step(decode);
     }
+    narrow(step);
     for (int64_t n = random_.integer(0, Sample::maxSamples); n > 0; --n)
       step.samples.push_back(
           static_cast<int32_t>(random_.integer(0, int64_t(step.tokenIds.size()) - 1)));
@@ -104,6 +106,21 @@ public:
   }
 
 private:
+  /// Leaves away, sometimes, columns of the block table that no sequence uses.
+  void narrow(Step &step) {
+    if (random_.chance(0.7))
+      return;
+    size_t used = 1;
+    for (const Sequence &sequence : sequences_)
+      used = std::max(used, sequence.pages.size());
+    step.columns = static_cast<uint32_t>(random_.integer(int64_t(used), kTableColumns));
+    std::vector<int32_t> table;
+    for (size_t s = 0; s < sequences_.size(); ++s)
+      table.insert(table.end(), step.table.begin() + int64_t(s * kTableColumns),
+                   step.table.begin() + int64_t(s * kTableColumns + step.columns));
+    step.table = std::move(table);
+  }
+
   void append(Step &step, Sequence &sequence, int64_t queries) {
     for (int64_t i = 0; i < queries; ++i) {
       auto position = static_cast<int32_t>(sequence.history.size());
