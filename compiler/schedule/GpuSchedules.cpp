@@ -24,11 +24,11 @@ bool fitsPage(int64_t keys, int64_t page) {
   return keys > 0 && page > 0 && (keys % page == 0 || page % keys == 0);
 }
 
-/// Keys of a tile: whole pages or a part of one, a multiple of what tensor cores take; 0 if no such
-/// number exists.
-int64_t keysOfTile(int64_t page) {
+/// Keys of a tile: whole pages or a part of one, a part of a split, a multiple of what tensor cores
+/// take; 0 if no such number exists.
+int64_t keysOfTile(int64_t page, int64_t split) {
   for (int64_t keys : {64, 48, 32, 16})
-    if (fitsPage(keys, page))
+    if (fitsPage(keys, page) && split % std::lcm(keys, page) == 0)
       return keys;
   int64_t pages = std::lcm(std::max<int64_t>(page, 1), kFragment);
   return pages <= 2 * kMaxQueries ? pages : 0;
@@ -143,7 +143,7 @@ std::optional<std::string> whyIllegalAttention(const KernelShape &shape, const C
 Choice completeForGpu(const KernelShape &shape, Choice choice) {
   bool isLinear = shape.family == "linear", isAttention = shape.family == "attention";
   if (isAttention) {
-    int64_t keys = keysOfTile(shape.page);
+    int64_t keys = keysOfTile(shape.page, choice.split);
     bool tensorCores = keys && shape.headDim % kFragment == 0;
     if (choice.instruction.empty())
       choice.instruction = tensorCores ? "mma" : "fma";
