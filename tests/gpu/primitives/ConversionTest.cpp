@@ -1,0 +1,156 @@
+// Conversions, vectors, reductions and fast functions of kernels/cuda against the host's arithmetic.
+#include "Gpu.h"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+using namespace quire::test;
+
+namespace {
+
+class Conversions : public Gpu {};
+
+constexpr const char *kConversions = R"(
+#include "quire/types.h"
+using namespace quire;
+extern "C" __global__ void k(const float *in, u16 *b, u16 *h, u32 *bPair, u32 *hPair, float *wideB, float *wideH) {
+  int i = blockIdx.x * 256 + threadIdx.x;
+  b[i] = fromFloat<bf16>(in[i]).bits;
+  h[i] = fromFloat<f16>(in[i]).bits;
+  float four[4] = {in[i], -in[i], in[i], 1.0f};
+  auto vb = makeVector<bf16, 2>(four);
+  auto vh = makeVector<f16, 2>(four);
+  bPair[i] = vb.words[0];
+  hPair[i] = vh.words[0];
+  wideB[i] = toFloat(bf16{u16(i)});
+  wideH[i] = toFloat(f16{u16(i)}) * 0 + vh.get(1);
+})";
+
+constexpr const char *kReductions = R"(
+#include "quire/reduce.h"
+using namespace quire;
+extern "C" __global__ void __launch_bounds__(128) k(const float *in, float *out) {
+  __shared__ float scratch[8];
+  float v = in[threadIdx.x];
+  out[threadIdx.x] = quadSum(v);
+  out[128 + threadIdx.x] = quadMaximum(v);
+  out[256 + threadIdx.x] = warpSum(v);
+  out[384 + threadIdx.x] = warpMaximum(v);
+  out[512 + threadIdx.x] = blockSum<4>(v, scratch);
+  out[640 + threadIdx.x] = blockMaximum<4>(v, scratch + 4);
+  float nan = __int_as_float(0x7fffffff);
+  out[768 + threadIdx.x] = maximum(v, nan) == maximum(v, nan) ? 0 : 1;
+  out[896 + threadIdx.x] = maximumNumber(v, nan);
+})";
+
+constexpr const char *kFunctions = R"(
+#include "quire/math.h"
+using namespace quire;
+extern "C" __global__ void k(const float *in, float *out) {
+  int i = blockIdx.x * 256 + threadIdx.x;
+  float x = in[i];
+  out[4 * i] = exp2Fast(x);
+  out[4 * i + 1] = log2Fast(x < 0 ? -x : x);
+  out[4 * i + 2] = reciprocalFast(x);
+  out[4 * i + 3] = tanhFast(x);
+})";
+
+} // namespace
+
+TEST_F(Conversions, RoundToNearestEvenAndWidenExactly) {
+  if (!compile(kConversions)) {
+    if (!HasFailure())
+      GTEST_SKIP() << "no GPU that runs this";
+    return;
+  }
+  constexpr size_t count = 65536;
+  std::mt19937 random(testSeed());
+  std::vector<float> in(count);
+  for (float &value : in) {
+    // Finite values of all sizes that neither type turns into infinity, many of them ties.
+    uint32_t bits = uint32_t(random());
+    if (random() % 2)
+      bits = (bits & 0xffff0000u) | 0x8000u;
+    value = std::bit_cast<float>(bits);
+    if (!(std::abs(value) < 60000))
+      value = std::ldexp(float(bits % 65536), -20);
+  }
+  DeviceArray outputs[] = {allocate<uint16_t>(count), allocate<uint16_t>(count),
+                           allocate<uint32_t>(count), allocate<uint32_t>(count),
+                           allocate<float>(count),    allocate<float>(count)};
+  DeviceArray arrays[] = {upload(in),  outputs[0], outputs[1], outputs[2],
+                          outputs[3], outputs[4], outputs[5]};
+  launch(count / 256, 256, 0, arrays);
+  auto b = download<uint16_t>(outputs[0]), h = download<uint16_t>(outputs[1]);
+  auto bPair = download<uint32_t>(outputs[2]), hPair = download<uint32_t>(outputs[3]);
+  auto wideB = download<float>(outputs[4]), high = download<float>(outputs[5]);
+  for (size_t i = 0; i < count; ++i) {
+    ASSERT_EQ(b[i], toBf16(in[i])) << in[i];
+    ASSERT_EQ(h[i], toF16(in[i])) << in[i];
+    ASSERT_EQ(bPair[i], uint32_t(b[i]) | uint32_t(b[i] ^ 0x8000) << 16);
+    ASSERT_EQ(hPair[i], uint32_t(h[i]) | uint32_t(h[i] ^ 0x8000) << 16);
+    float expected = fromBf16(uint16_t(i));
+    ASSERT_TRUE(wideB[i] == expected || (std::isnan(wideB[i]) && std::isnan(expected))) << i;
+    if (std::isfinite(fromF16(uint16_t(i)))) {
+      ASSERT_EQ(high[i], fromF16(toF16(-in[i]))) << in[i];
+    }
+  }
+}
+
+TEST_F(Conversions, ReductionsGiveEveryLaneTheSameResult) {
+  if (!compile(kReductions)) {
+    if (!HasFailure())
+      GTEST_SKIP() << "no GPU that runs this";
+    return;
+  }
+  std::mt19937 random(testSeed());
+  std::vector<float> in(128);
+  for (float &value : in)
+    value = float(int(random() % 2001) - 1000); // sums are exact
+  DeviceArray out = allocate<float>(1024);
+  DeviceArray arrays[] = {upload(in), out};
+  launch(1, 128, 0, arrays);
+  std::vector<float> result = download<float>(out);
+  for (size_t t = 0; t < 128; ++t) {
+    size_t part = 0;
+    for (size_t width : {size_t(4), size_t(32), size_t(128)}) {
+      float sum = 0, most = -std::numeric_limits<float>::infinity();
+      for (size_t i = t / width * width; i < t / width * width + width; ++i)
+        sum += in[i], most = std::max(most, in[i]);
+      EXPECT_EQ(result[part * 128 + t], sum) << width;
+      EXPECT_EQ(result[(part + 1) * 128 + t], most) << width;
+      part += 2;
+    }
+    EXPECT_EQ(result[768 + t], 1) << "maximum keeps NaN";
+    EXPECT_EQ(result[896 + t], in[t]) << "maximumNumber drops NaN";
+  }
+}
+
+TEST_F(Conversions, FastFunctionsAreAsAccurateAsTheirHeaderSays) {
+  if (!compile(kFunctions)) {
+    if (!HasFailure())
+      GTEST_SKIP() << "no GPU that runs this";
+    return;
+  }
+  constexpr size_t count = 65536;
+  std::mt19937 random(testSeed());
+  std::uniform_real_distribution<float> uniform(-20, 20);
+  std::vector<float> in(count);
+  for (float &value : in)
+    value = uniform(random);
+  in[0] = -std::numeric_limits<float>::infinity();
+  DeviceArray out = allocate<float>(4 * count);
+  DeviceArray arrays[] = {upload(in), out};
+  launch(count / 256, 256, 0, arrays);
+  std::vector<float> result = download<float>(out);
+  EXPECT_EQ(result[0], 0.0f) << "exp2Fast(-inf)";
+  for (size_t i = 1; i < count; ++i) {
+    double x = in[i];
+    ASSERT_NEAR(result[4 * i], std::exp2(x), std::exp2(x) * 0x1p-21) << x;
+    double logarithm = std::log2(std::abs(x));
+    ASSERT_NEAR(result[4 * i + 1], logarithm, std::max(1.0, std::abs(logarithm)) * 0x1p-21) << x;
+    ASSERT_NEAR(result[4 * i + 2], 1 / x, std::abs(1 / x) * 0x1p-22) << x;
+    ASSERT_NEAR(result[4 * i + 3], std::tanh(x), 0x1p-10) << x;
+  }
+}
