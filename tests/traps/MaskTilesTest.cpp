@@ -76,13 +76,23 @@ public:
   }
 
   DeviceProperties properties() const override { return inner->properties(); }
-  Result<DeviceBuffer> allocate(uint64_t bytes, std::string_view purpose) override {
-    return inner->allocate(bytes, purpose);
+  bool sharesHostMemory() const override { return inner->sharesHostMemory(); }
+  Result<DeviceBuffer> allocate(uint64_t bytes, std::string_view purpose,
+                                MemoryKind kind) override {
+    return inner->allocate(bytes, purpose, kind);
   }
+  Status copy(void *target, const void *source, uint64_t bytes, Queue queue) override {
+    return inner->copy(target, source, bytes, queue);
+  }
+  Status fill(void *target, uint8_t value, uint64_t bytes, Queue queue) override {
+    return inner->fill(target, value, bytes, queue);
+  }
+  Status order(Queue before, Queue after) override { return inner->order(before, after); }
+  Result<bool> isIdle(Queue queue) override { return inner->isIdle(queue); }
   Result<std::unique_ptr<DeviceImage>> loadImage(const Plan &plan) override {
     return inner->loadImage(plan);
   }
-  Status synchronize() override { return inner->synchronize(); }
+  Status synchronize(Queue queue) override { return inner->synchronize(queue); }
 
   Status launch(const DeviceImage &image, uint32_t kernel, std::span<void *const> buffers,
                 std::span<const int64_t> scalars, int64_t items) override {
@@ -95,12 +105,12 @@ public:
     for (int64_t number = 0; number < items; ++number) {
       plan::WorkItem item = list[number];
       own[static_cast<size_t>(at)] = &item;
-      QUIRE_RETURN_IF_ERROR(inner->synchronize());
+      QUIRE_RETURN_IF_ERROR(inner->synchronize(Queue::Compute));
       for (size_t i = 0; i < guardCount; ++i)
         std::fill(std::begin(guards[i].touched), std::end(guards[i].touched), false);
       protect(PROT_NONE);
       Status status = inner->launch(image, kernel, own, scalars, 1);
-      Status done = inner->synchronize();
+      Status done = inner->synchronize(Queue::Compute);
       protect(PROT_READ | PROT_WRITE);
       QUIRE_RETURN_IF_ERROR(std::move(status));
       QUIRE_RETURN_IF_ERROR(std::move(done));
@@ -119,7 +129,7 @@ public:
   std::vector<ItemTrace> traces;
 
 protected:
-  void release(void *, uint64_t) override {} // buffers belong to the inner device
+  void release(void *, uint64_t, MemoryKind) override {} // buffers belong to the inner device
 
 private:
   std::unique_ptr<Device> inner;
