@@ -186,6 +186,10 @@ Result<RequestId> Scheduler::fork(RequestId parentId, int32_t keep) {
                          "request " + std::to_string(parentId) + " cannot be forked after " +
                              std::to_string(keep) + " tokens: it is over, or does not know them");
   RequestId id = takeId();
+  // Full blocks are shared as the index knows them. Were the parent to merge one of them later, the
+  // child would own the blocks behind it without owning the merged one itself.
+  if (at(parentId).state == SequenceState::Running)
+    publish(at(parentId));
   const Sequence &parent = at(parentId);
   Sequence &child = at(id);
   child.serial = ++serials;

@@ -264,3 +264,42 @@ TEST(Scheduler, AStepAllocatesNoMemory) {
   EXPECT_GT(scheduler.metrics().preemptedToRecompute, 0);
   EXPECT_GT(scheduler.metrics().hitTokens, 0);
 }
+
+TEST(Scheduler, AForkOfAReturnedRequestOwnsTheWholeChain) {
+  SchedulerConfig limits = config(64, 4, 100, 2, 20);
+  limits.cache.hostPages = 20;
+  limits.preemption = PreemptionMode::Swap;
+  limits.policy = Policy::Priority;
+  limits.maxSequences = 2;
+  Scheduler scheduler(limits);
+  StepPlan plan;
+  std::vector<int32_t> prompt{1, 2, 3, 4, 5};
+  SequenceSpec spec, urgent = counted(4, 3);
+  spec.prompt = prompt;
+  spec.maxNewTokens = 20;
+  spec.priority = 1;
+  ASSERT_TRUE(scheduler.add(spec, 0).isOk());
+  step(scheduler, plan);
+  // Swapped out for urgent ones; its blocks stay in the cache as pages of their own.
+  ASSERT_TRUE(scheduler.add(urgent, 1).isOk());
+  ASSERT_TRUE(scheduler.add(urgent, 1).isOk());
+  step(scheduler, plan);
+  for (int i = 0; i < 10 && scheduler.sequence(0).state != SequenceState::SwappingIn; ++i) {
+    if (scheduler.sequence(0).state == SequenceState::SwappingOut)
+      scheduler.transferDone(0);
+    step(scheduler, plan);
+  }
+  ASSERT_EQ(scheduler.sequence(0).state, SequenceState::SwappingIn);
+  scheduler.transferDone(0);
+  scheduler.end(1, EndReason::Cancelled);
+  scheduler.end(2, EndReason::Cancelled);
+  Result<RequestId> child = scheduler.fork(0, 5);
+  ASSERT_TRUE(child.isOk());
+  scheduler.append(*child, 9);
+  scheduler.end(0, EndReason::Cancelled);
+  const KvCache &cache = scheduler.cache();
+  std::span<const PageId> pages = scheduler.sequence(*child).table.pages();
+  ASSERT_GE(pages.size(), 2u);
+  EXPECT_TRUE(cache.prefixes().contains(pages[1]));
+  EXPECT_EQ(cache.prefixes().parentOf(pages[1]), pages[0]);
+}
