@@ -129,8 +129,10 @@ int32_t Planner::pagesToHold(int64_t tokens) const {
 void Planner::forecastRunning() {
   hasForecast = true;
   forecasts.clear();
+  int64_t listed = 0;
   for (size_t i = 0; i < state->running.size(); ++i) {
     const Sequence &sequence = state->at(state->running[i]);
+    listed += sequence.table.heldCount(cache().shape().groupCount);
     if (!evicted[i])
       forecasts.push_back({state->predictedRemaining(sequence),
                            pagesToHold(std::min(sequence.known + 1, sequence.limit))});
@@ -141,6 +143,8 @@ void Planner::forecastRunning() {
       forecasts.push_back({state->predictedRemaining(sequence),
                            pagesToHold(std::min(sequence.known + 1, sequence.limit))});
   }
+  // Pages that several requests share are counted for each of them: the surplus comes off.
+  sharedPages = std::max(0.0, double(listed - cache().pages().usedCount()));
   std::sort(forecasts.begin(), forecasts.end(),
             [](const Forecast &a, const Forecast &b) { return a.remaining > b.remaining; });
 }
@@ -167,15 +171,10 @@ bool Planner::peakFits(const Sequence &sequence, int32_t pages) {
   if (alone || urgent)
     return true;
   double perToken = double(cache().shape().groupCount) / cache().shape().pageSize;
-  double most = config().watermark * cache().shape().pageCount, sum = 0;
-  // Pages that several requests share are counted for each of them: take the surplus off.
-  double owned = double(cache().pages().usedCount()), listed = 0;
-  for (RequestId id : state->running)
-    listed += state->at(id).table.heldCount(cache().shape().groupCount);
-  double shared = std::max(0.0, listed - owned);
+  double most = config().watermark * cache().shape().pageCount, sum = -sharedPages;
   for (size_t i = 0; i < forecasts.size(); ++i) {
     sum += forecasts[i].pages;
-    if (sum + double(i + 1) * forecasts[i].remaining * perToken - shared > most) {
+    if (sum + double(i + 1) * forecasts[i].remaining * perToken > most) {
       forecasts.erase(at);
       return false;
     }

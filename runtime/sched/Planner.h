@@ -91,6 +91,7 @@ private:
   double decodeMicros = 0;   ///< predicted time of the step with its decode rows alone
   double chunkMicros = 0;    ///< and what prompt chunks add to it
   bool hasForecast = false, hasProducers = false;
+  double sharedPages = 0; ///< listed more than once by running requests
 
   // Scratch memory.
   std::vector<uint8_t> evicted;    ///< by index into running
