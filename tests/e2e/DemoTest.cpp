@@ -78,12 +78,13 @@ TEST(Demo, GreedyTextsOfABatchEqualTheGoldens) {
 }
 
 TEST(Demo, ATextDoesNotDependOnItsNeighboursNorOnPreemption) {
-  std::vector<std::string> sampled = {"--seed", "12345", "-n", "100", "--ignore-eos",
+  std::vector<std::string> sampled = {"--seed", "12345", "-n", "400", "--ignore-eos",
                                       "--json", "-q",    "-t", "0.8"};
   ProcessResult batch = run(with({"--file", promptFile()}, sampled));
   ASSERT_EQ(batch.code, 0) << batch.error;
-  // So little memory that not all texts fit at once.
-  ProcessResult tight = run(with({"--file", promptFile(), "--cache-memory", "600k"}, sampled));
+  // So little memory that not all texts fit at once, and texts longer than the scheduler expects of
+  // what it has not seen: it admits more than will fit.
+  ProcessResult tight = run(with({"--file", promptFile(), "--cache-memory", "1800k"}, sampled));
   ASSERT_EQ(tight.code, 0) << tight.error;
   std::vector<json> together = objects(batch.output), squeezed = objects(tight.output);
   ASSERT_EQ(together.size(), squeezed.size());
