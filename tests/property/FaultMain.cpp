@@ -98,9 +98,10 @@ Outcome probe(Fault fault, uint64_t seed, bool tell) {
   }
   int status = 0;
   waitpid(child, &status, 0);
-  if (WIFEXITED(status))
-    return WEXITSTATUS(status) == kFound ? Outcome::Found : Outcome::Content;
-  return Outcome::Died;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kFound)
+    return Outcome::Found;
+  // A sanitizer ends the process with a code of its own.
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? Outcome::Content : Outcome::Died;
 }
 
 } // namespace
