@@ -85,7 +85,8 @@ Outcome probe(Fault fault, uint64_t seed, bool tell) {
   if (child == 0) {
     rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
-    alarm(60); // a fault may keep a loop from ending
+    rlimit seconds{60, 60}; // a fault may keep a loop from ending
+    setrlimit(RLIMIT_CPU, &seconds);
     if (!tell)
       std::freopen("/dev/null", "w", stderr);
     plantedFault = fault;
