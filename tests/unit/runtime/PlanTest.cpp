@@ -341,73 +341,6 @@ TEST(Plan, UnbrokenSampleIsAccepted) {
   EXPECT_TRUE(result.isOk()) << result.status().message();
 }
 
-/// The sample's kernels as a CUDA image of made-up cubins.
-std::vector<uint8_t> cudaPlan(void (*apply)(EntryRecord &)) {
-  PlanWriter writer;
-  writer.info.modelName = writer.string("cuda");
-  writer.info.maxTokens = 1;
-  writer.info.rowPadding = 128;
-  writer.info.registerCount = static_cast<uint32_t>(InputRegister::Count);
-  writer.add(KernelRecord{writer.string("norm"), {}, 1, 0, {}, 0, 0});
-  writer.add(KernelRecord{writer.string("mix"), {}, 1, 0, {}, 0, 0});
-  std::vector<uint8_t> code(64 + 40, 1);
-  EntryRecord entries[] = {{0, 50, writer.string("norm"), 128, 0, 40, 0},
-                           {64, 40, writer.string("mix"), 256, 100 << 10, 255,
-                            kEntryPersistent | kEntryProgrammaticLaunch | 2u << kEntryClusterShift}};
-  apply(entries[1]);
-  writer.addImage(ImageTarget::Sm80, code, entries);
-  InstructionRecord end{};
-  end.opcode = Opcode::End;
-  writer.add(end);
-  return writer.bytes();
-}
-
-TEST(CudaPlan, ListsItsKernels) {
-  auto plan = Plan::fromBytes(cudaPlan([](EntryRecord &) {}));
-  ASSERT_TRUE(plan.isOk()) << plan.status().message();
-  std::string text = describe(*plan);
-  for (const char *part : {"sm_80", "norm  128 threads, 40 registers", "mix  256 threads",
-                           "100.0 KiB", "persistent, starts early, clusters of 2", "padded to 128"})
-    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
-  auto json = describeJson(*plan);
-  EXPECT_EQ(json["info"]["rowPadding"], 128);
-  EXPECT_EQ(json["images"][0]["entries"][1]["symbol"], "mix");
-  EXPECT_EQ(json["images"][0]["entries"][1]["sharedBytes"], 100 << 10);
-}
-
-TEST(CudaPlan, EveryRuleOfAnEntryIsEnforced) {
-  const std::pair<void (*)(EntryRecord &), const char *> cases[] = {
-      {[](EntryRecord &e) { e.codeOffset = 65; }, "kernel 1 lies at byte 65 to +40"},
-      {[](EntryRecord &e) { e.codeOffset = 60; }, "not a multiple of 64"},
-      {[](EntryRecord &e) { e.codeBytes = 0; }, "codeBytes is 0"},
-      {[](EntryRecord &e) { e.codeBytes = ~0ull; }, "kernel 1 lies at byte"},
-      {[](EntryRecord &e) { e.symbol.size = 0; }, "the length of symbol is 0"},
-      {[](EntryRecord &e) { e.symbol.offset = kNone; }, "symbol is the string"},
-      {[](EntryRecord &e) { e.threads = 0; }, "threads is 0"},
-      {[](EntryRecord &e) { e.threads = 1025; }, "threads is 1025"},
-      {[](EntryRecord &e) { e.sharedBytes = (256 << 10) + 1; }, "sharedBytes is"},
-      {[](EntryRecord &e) { e.registers = 256; }, "registers is 256"},
-      {[](EntryRecord &e) { e.flags = 1u << 12; }, "bits that this version"}};
-  for (const auto &[apply, message] : cases) {
-    auto plan = Plan::fromBytes(cudaPlan(apply));
-    ASSERT_FALSE(plan.isOk()) << message;
-    EXPECT_NE(plan.status().message().find(message), std::string::npos)
-        << plan.status().message();
-  }
-}
-
-TEST(CudaPlan, CodeForCpuAndCudaDoesNotMix) {
-  PlanWriter writer = samplePlan(false);
-  std::vector<EntryRecord> entries(size_t(TestKernel::Count),
-                                   {0, 1, writer.string("k"), 32, 0, 1, 0});
-  const uint8_t code[] = {1};
-  writer.addImage(ImageTarget::Sm90a, code, entries);
-  auto plan = Plan::fromBytes(writer.bytes());
-  ASSERT_FALSE(plan.isOk());
-  EXPECT_NE(plan.status().message().find("a plan is for one of them"), std::string::npos)
-      << plan.status().message();
-}
-
 class BrokenPlan : public testing::TestWithParam<Violation> {};
 
 TEST_P(BrokenPlan, IsRefusedByItsRule) {
@@ -461,49 +394,6 @@ TEST(Plan, DamageWithACorrectChecksumIsRefusedOrHarmless) {
     EXPECT_FALSE(describeJson(*plan).dump().empty());
   }
   EXPECT_GT(accepted, 0);
-}
-
-TEST(Describe, ListsTheProgramWithOperandNames) {
-  auto plan = Plan::fromBytes(samplePlan(true).bytes());
-  ASSERT_TRUE(plan.isOk());
-  std::string text = describe(*plan);
-  for (const char *part :
-       {"launch append [tokens] (tokenIds, slots, pool keys)",
-        "launch scale [tokens] (tensor x, weight factors, arena[384], r7, r13, r12)",
-        "if tokens > r11 go to ", "r15 = ceil(tokens / r14)", "partition(work list 1)",
-        "panel of 8 rows", "x86-64-v3", "workspace 1[0]", "workspace 384 B = 4 an item",
-        "keeps the last 8 tokens"})
-    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
-}
-
-TEST(Describe, JsonHasTheExactMemoryFigures) {
-  auto plan = Plan::fromBytes(samplePlan(true).bytes());
-  ASSERT_TRUE(plan.isOk());
-  auto json = describeJson(*plan);
-  EXPECT_EQ(json["info"]["weightBytes"], 64 + 384 + 1536);
-  EXPECT_EQ(json["info"]["arenaBytes"], 384 + 20 * 64 + 4 * 32);
-  EXPECT_EQ(json["program"].size(), plan->instructions().size());
-  EXPECT_EQ(json["weights"][1]["sources"][1]["kind"], "transposedTensor");
-}
-
-TEST(Describe, FindsTextsByName) {
-  auto plan = Plan::fromBytes(samplePlan(true).bytes());
-  ASSERT_TRUE(plan.isOk());
-  auto text = describeText(*plan, "graph");
-  ASSERT_TRUE(text.isOk());
-  EXPECT_EQ(*text, "module {}");
-  auto missing = describeText(*plan, "nothing");
-  EXPECT_EQ(missing.status().code(), ErrorCode::NotFound);
-  EXPECT_NE(missing.status().message().find("graph, report"), std::string::npos);
-}
-
-TEST(Describe, ControlCharactersInNamesDoNotReachTheTerminal) {
-  PlanWriter writer = samplePlan(false);
-  writer.info.modelName = writer.string("evil\x1b[31m\xff name");
-  auto plan = Plan::fromBytes(writer.bytes());
-  ASSERT_TRUE(plan.isOk());
-  EXPECT_NE(describe(*plan).find("evil?[31m? name"), std::string::npos);
-  EXPECT_EQ(describeJson(*plan)["info"]["modelName"], "evil?[31m? name");
 }
 
 } // namespace
