@@ -3,6 +3,9 @@
 #pragma once
 
 #define QUIRE_DEVICE static __device__ __forceinline__
+#ifndef INFINITY // NVRTC includes no <math.h>
+#define INFINITY __int_as_float(0x7f800000)
+#endif
 
 namespace quire {
 
