@@ -117,9 +117,10 @@ Status PagedSession::step(const std::vector<SequenceRows> &rows) {
   for (const SequenceRows &each : rows) {
     const State &state = sequences_[each.sequence];
     for (size_t page = 0; page < maxPages; ++page)
+      // Entries behind the last page are no page at all: who follows one leaves the cache.
       table.push_back(page < state.pages.size()
                           ? state.pages[page]
-                          : static_cast<int32_t>(random_() % executor_->limits().pageCount));
+                          : static_cast<int32_t>(random_()) | (1 << 30));
   }
   StepBatch batch;
   batch.tokens = static_cast<uint32_t>(tokens.size());

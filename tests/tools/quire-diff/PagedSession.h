@@ -1,6 +1,6 @@
 // Runs a plan step by step on a device, as an engine would, in the most hostile memory: every
 // cache element that no step has written is NaN, pages are handed out in random order, and unused
-// entries of the block table point to random pages.
+// entries of the block table name no page.
 #pragma once
 
 #include "runtime/device/Device.h"
