@@ -21,13 +21,13 @@ std::vector<WeightChunk> cutChunks(const Plan &plan, const std::vector<uint64_t>
       uint64_t units = (rows - row) / unit, fitting = room / (unit * rowBytes);
       // A sliver of a weight at the end of a chunk costs more reads than it saves copies.
       if (fitting == 0 || (fitting < units && room < limit / 4)) {
-        chunks.push_back({begin, 0, {}});
+        chunks.push_back({begin, 0, begin % kWeightAlignment, {}});
         used = 0;
         fitting = std::max<uint64_t>(1, limit / (unit * rowBytes));
       }
       uint64_t taken = std::min(fitting, units) * unit;
       WeightChunk &chunk = chunks.back();
-      chunk.parts.push_back({w, row, row + taken, used, taken * rowBytes});
+      chunk.parts.push_back({w, row, row + taken, chunk.lead + used, taken * rowBytes});
       chunk.bytes = used + taken * rowBytes;
       row += taken;
     }

@@ -13,13 +13,14 @@ struct WeightPart {
   uint32_t weight;
   uint64_t firstRow;
   uint64_t endRow; ///< with the padding rows
-  uint64_t offset; ///< bytes from the start of the chunk
+  uint64_t offset; ///< bytes from the start of the chunk's buffer
   uint64_t bytes;
 };
 
 struct WeightChunk {
   uint64_t begin = 0; ///< bytes from the start of all weights
   uint64_t bytes = 0;
+  uint64_t lead = 0;  ///< bytes in front of it in its buffer, where weights lie as aligned as they will
   std::vector<WeightPart> parts; ///< in order; gaps between them are padding
 };
 

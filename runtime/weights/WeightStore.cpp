@@ -48,7 +48,7 @@ public:
     std::vector<WeightChunk> chunks = cutChunks(plan_, offsets, options_.chunkBytes);
     uint64_t largest = 0;
     for (const WeightChunk &chunk : chunks)
-      largest = std::max(largest, chunk.bytes);
+      largest = std::max(largest, chunk.lead + chunk.bytes);
     DeviceBuffer buffers[2];
     for (DeviceBuffer &buffer : buffers) {
       QUIRE_ASSIGN_OR_RETURN(buffer,
@@ -62,7 +62,8 @@ public:
       if (Status done = device.synchronize(Queue::Transfer); status.isOk())
         status = std::move(done);
       if (status.isOk())
-        status = device.copy(memory + chunks[i].begin, buffer, chunks[i].bytes, Queue::Transfer);
+        status = device.copy(memory + chunks[i].begin, buffer + chunks[i].lead, chunks[i].bytes,
+                             Queue::Transfer);
     }
     Status done = device.synchronize(Queue::Transfer);
     return status.isOk() ? std::move(done) : std::move(status);
@@ -74,7 +75,8 @@ private:
       const WeightPart &part = chunk.parts[i];
       const WeightRecord &weight = plan_.weights()[part.weight];
       uint64_t rowBytes = weight.columns * elementBytes(weight.element);
-      uint64_t end = i + 1 < chunk.parts.size() ? chunk.parts[i + 1].offset : chunk.bytes;
+      uint64_t end =
+          i + 1 < chunk.parts.size() ? chunk.parts[i + 1].offset : chunk.lead + chunk.bytes;
       uint64_t written = std::min(part.endRow, weight.rows) - std::min(part.firstRow, weight.rows);
       if (weight.layout == WeightLayout::Panel) // the last panel mixes rows and padding
         written = written / weight.panel * weight.panel;
