@@ -104,10 +104,7 @@ FailureOr<Address> ElementPrinter::address(Operation *op, Value buffer, ValueRan
 }
 
 FailureOr<Address> ElementPrinter::address(tile::LoadOp load, const Coordinates &at) {
-  Value rows = load->getNumOperands() > 1 + load.getOffsets().size()
-                   ? load->getOperand(load->getNumOperands() - 1)
-                   : Value();
-  return address(load, load.getBuffer(), load.getOffsets(), rows,
+  return address(load, load.getBuffer(), load.getOffsets(), load.getRows(),
                  cast<RankedTensorType>(load.getType()).getShape(), at);
 }
 
@@ -133,12 +130,10 @@ FailureOr<Address> ElementPrinter::address(tile::LoadPagesOp load, const Coordin
   CodeText &text = sink({key});
   Address result{*name, "", scope.guard, Coordinate::Fixed, 0, pool.getElementType()};
   // Entries of the block table at and beyond `end` must not be followed.
-  if (load->getNumOperands() > 5) {
-    FailureOr<std::string> end = scalar(load->getOperand(5));
-    if (failed(end))
-      return failure();
-    result.guard = both(result.guard, key.text() + " < " + *end);
-  }
+  FailureOr<std::string> end = scalar(load.getEnd());
+  if (failed(end))
+    return failure();
+  result.guard = both(result.guard, key.text() + " < " + *end);
   std::string memory = keyOf(load.getPool(), {key}) + keyOf(load.getFirst(), {});
   std::string &entry = known[memory];
   if (entry.empty()) {

@@ -126,7 +126,14 @@ LogicalResult FragmentsPrinter::multiplyTf32(linalg::GenericOp op, const Held &o
   pointer(b);
   if (!leftHeld)
     pointer(staged.find(left)->second);
-  text.openUnrolled("k", (depth + 7) / 8);
+  // Registers of a fragment have constant numbers; otherwise one step at a time has registers
+  // enough.
+  if (leftHeld) {
+    text.openUnrolled("k", (depth + 7) / 8);
+  } else {
+    text.line("#pragma unroll 1");
+    text.open("for (int k = 0; k < " + Twine((depth + 7) / 8) + "; ++k)");
+  }
   text.line("Tf32Pair a[" + Twine(m) + "][4];");
   text.openUnrolled("m", m);
   std::string depthAt[2] = {"k * 8 + lane % 4", "k * 8 + lane % 4 + 4"};

@@ -59,7 +59,7 @@ LogicalResult FragmentsPrinter::reduction(linalg::GenericOp op) {
       bodyExpression(*op.getBody(), inputs, inside, context.unique, where.scalars);
   if (bad || failed(next))
     return failure();
-  positions(text, columns, false, inside.text() + *next + guard);
+  positions(text, columns, false, inside.text() + " " + *next + " " + guard);
   text.append(inside);
   text.line((guard.empty() ? "" : "if (" + guard + ") ") + partial + " = " + *next + ";");
   text.close();

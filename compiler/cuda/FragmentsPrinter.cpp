@@ -237,7 +237,7 @@ LogicalResult FragmentsPrinter::assign(const Held &target, Value value) {
   if (failed(element))
     return failure();
   text.openUnrolled("i", target.registers);
-  positions(text, target.columns, false, inside.text() + *element);
+  positions(text, target.columns, false, inside.text() + " " + *element);
   text.append(inside);
   text.line(target.name + "[i] = " + *element + ";");
   text.close();
@@ -273,26 +273,30 @@ static std::string hintOf(linalg::GenericOp op) {
 
 LogicalResult FragmentsPrinter::elementwise(linalg::GenericOp op) {
   Value result = op.getResult(0);
-  OpOperand *init = op.getDpsInitOperand(0);
-  bool readsInit = op.payloadUsesValueFromOperand(init);
-  // In the place of the tile it updates, if nothing else wants that.
-  bool inPlace = readsInit && isHeld(init->get()) && init->get().hasOneUse() &&
-                 held[init->get()].registers ==
-                     registersOf(isRowVector(result.getType())
-                                     ? 0
-                                     : cast<RankedTensorType>(result.getType()).getShape().back());
   auto type = cast<RankedTensorType>(result.getType());
   int64_t columns = isRowVector(type) ? 0 : type.getShape().back();
+  // In the registers of an operand of the same shape, if nothing else wants that. One from outside
+  // of a loop is wanted again.
+  const Held *inPlace = nullptr;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Value value = operand.get();
+    bool reads = !op.isDpsInit(&operand) || op.payloadUsesValueFromOperand(&operand);
+    if (reads && isHeld(value) && value.hasOneUse() && value.getParentBlock() == op->getBlock() &&
+        held[value].columns == columns &&
+        registerType(getElementTypeOrSelf(value.getType())) == registerType(type.getElementType()))
+      inPlace = &held[value];
+  }
+  std::optional<Held> reused = inPlace ? std::optional(*inPlace) : std::nullopt;
   CodeText inside(text.indentation() + 1);
   ElementPrinter elements(scope(inside, inside, columns, false));
   Coordinates at = coordinates(columns, false);
   FailureOr<std::string> element = elements.element(result, at);
   if (failed(element))
     return failure();
-  Held target = inPlace ? held[init->get()] : declare(result, hintOf(op));
+  Held target = reused ? *reused : declare(result, hintOf(op));
   held[result] = target;
   text.openUnrolled("i", target.registers);
-  positions(text, columns, false, inside.text() + *element);
+  positions(text, columns, false, inside.text() + " " + *element);
   text.append(inside);
   text.line(target.name + "[i] = " + *element + ";");
   text.close();
@@ -346,7 +350,8 @@ LogicalResult FragmentsPrinter::store(tile::StoreOp op) {
   std::string condition = guard.empty() ? "" : "if (" + guard + ") ";
   std::string narrow = narrowed(buffer.getElementType(), value);
   text.openUnrolled("i", registersOf(columns) / (pairs ? 2 : 1));
-  positions(text, columns, pairs, inside.text() + element.text() + value + where->offset + guard);
+  positions(text, columns, pairs,
+            inside.text() + element.text() + " " + value + " " + where->offset + " " + guard);
   text.append(inside);
   if (pairs) {
     std::string result = context.unique.fresh("result");

@@ -25,11 +25,12 @@ struct KernelContext {
   int64_t warpsM = 1, warpsN = 1;
   int64_t sharedBytes = 0;
 
-  // For the estimate of registers: tiles that loops carry, the widest other tile (two are alive at
-  // a time), operands of contractions.
+  // Registers: tiles that loops carry, the widest other tile, operands of contractions.
   int64_t carriedRegisters = 0, widestTile = 0, operandRegisters = 0;
+  /// What a thread cannot do without, and what it may take at most.
+  int64_t neededRegisters() const { return 32 + carriedRegisters + widestTile + operandRegisters; }
   int64_t plannedRegisters() const {
-    return 56 + carriedRegisters + 2 * widestTile + operandRegisters;
+    return std::min(65536 / threads(), std::min<int64_t>(255, neededRegisters() + widestTile + 80));
   }
 
   int64_t threads() const { return 32 * warps; }

@@ -62,13 +62,20 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
   if (failed(walk == "rows" ? printRows(context) : printFragments(context)))
     return failure();
 
+  int64_t most = std::min<int64_t>(255, 65536 / context.threads());
+  if (context.neededRegisters() > most)
+    return kernel.emitOpError()
+           << "needs " << context.neededRegisters() << " registers for each of "
+           << context.threads() << " threads; a GPU has " << most
+           << ": lower the schedule's queries, keys, rows or columns, or raise "
+              "its warps";
+
   CudaKernel result;
   result.name = kernel.getSymName().str();
   result.symbol = "quire_" + result.name;
   result.threads = static_cast<uint32_t>(context.threads());
   result.sharedBytes = static_cast<uint32_t>(context.sharedBytes);
-  result.plannedRegisters =
-      static_cast<uint32_t>(std::min<int64_t>(255, context.plannedRegisters()));
+  result.plannedRegisters = static_cast<uint32_t>(context.plannedRegisters());
   llvm::raw_string_ostream out(result.text);
   out << "// " << result.name;
   if (kernel.getSource())
@@ -83,8 +90,8 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
   for (StringRef header : {"types", "copy", "mma", "reduce", "math"})
     out << "#include \"quire/" << header << ".h\"\n";
   out << "using namespace quire;\n\n";
-  out << "extern \"C\" __global__ void __launch_bounds__(" << result.threads << ") "
-      << result.symbol << "(" << *list << ") {\n";
+  out << "extern \"C\" __global__ void __launch_bounds__(" << result.threads
+      << (walk == "rows" ? ") " : ", 1) ") << result.symbol << "(" << *list << ") {\n";
   if (context.sharedBytes > 0)
     out << "  extern __shared__ __align__(128) unsigned char shared[];\n";
   out << "  const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;\n";

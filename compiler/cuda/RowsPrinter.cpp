@@ -258,21 +258,37 @@ private:
     if (!parts.empty())
       text.line("__shared__ float " + parts + "[" + Twine(warps) + "];");
     text.open();
-    std::string number = context.unique.fresh("row");
-    if (!wholeBlock)
-      openShared(text, number, "warp", results, warps);
-    Coordinates resultAt = unravel(type.getShape(), wholeBlock ? "0" : number);
+    // A warp works on several results side by side, so that more reads are under way.
+    int64_t together = 4;
+    while (together > 1 && (wholeBlock || results % (warps * together) != 0))
+      together /= 2;
+    std::string number = context.unique.fresh("row"), partial = context.unique.fresh("partial");
+    if (!wholeBlock) {
+      std::string first = together > 1 ? "warp * " + std::to_string(together) : "warp";
+      text.open("for (int " + number + " = " + first + "; " + number + " < " + Twine(results) +
+                "; " + number + " += " + Twine(warps * together) + ")");
+    }
+    std::string result = wholeBlock ? "0" : together > 1 ? "(" + number + " + r)" : number;
+    Coordinates resultAt = unravel(type.getShape(), result);
     FailureOr<Coordinates> loops = loopCoordinates(op, resultAt);
     if (failed(loops))
       return failure();
 
-    std::string partial = context.unique.fresh("partial");
-    text.line("float " + partial + " = " + combiner->identity + ";");
+    std::string starts = combiner->identity;
+    for (int64_t other = 1; other < together; ++other)
+      starts += ", " + combiner->identity;
+    if (together > 1)
+      text.line("float " + partial + "[" + Twine(together) + "] = {" + starts + "};");
+    else
+      text.line("float " + partial + " = " + starts + ";");
+    std::string target = together > 1 ? partial + "[r]" : partial;
     std::string column = context.unique.fresh("k");
     int64_t chunks = length / width;
     if (chunks > workers)
-      text.line("#pragma unroll " + Twine(std::min<int64_t>(8, chunks / workers)));
+      text.line("#pragma unroll " + Twine(std::min<int64_t>(8 / together, chunks / workers)));
     openShared(text, column, wholeBlock ? "thread" : "lane", chunks, workers);
+    if (together > 1)
+      text.openUnrolled("r", together);
     CodeText chunk(text.indentation()), element(text.indentation() + (width > 1 ? 1 : 0));
     Coordinate along = Coordinate::variable(
         width > 1 ? column + " * " + std::to_string(width) : column, 0, length, width);
@@ -283,20 +299,33 @@ private:
     (*loops)[reduced[0]] = along;
     ElementPrinter printer(width > 1 ? scope(chunk, element, width) : scope(chunk, chunk, 1));
     CodeText &inner = width > 1 ? element : chunk;
-    FailureOr<std::string> next = step(op, *loops, partial, printer, inner);
+    FailureOr<std::string> next = step(op, *loops, target, printer, inner);
     if (failed(next))
       return failure();
     text.append(chunk);
     if (width > 1) {
       text.openUnrolled("j", width);
       text.append(element);
-      text.line(partial + " = " + *next + ";");
+      text.line(target + " = " + *next + ";");
       text.close();
     } else {
-      text.line(partial + " = " + *next + ";");
+      text.line(target + " = " + *next + ";");
     }
     text.close();
-    return finish(op, *combiner, resultAt, name, parts, partial, wholeBlock);
+    if (together > 1) {
+      text.close();
+      text.openUnrolled("r", together);
+    }
+    if (failed(finish(op, *combiner, resultAt, name, parts, target)))
+      return failure();
+    if (together > 1)
+      text.close();
+    if (!wholeBlock)
+      text.close();
+    text.close();
+    text.line("__syncthreads();");
+    context.names[op.getResult(0)] = name;
+    return success();
   }
 
   FailureOr<std::string> step(linalg::GenericOp op, const Coordinates &loops, StringRef partial,
@@ -326,7 +355,7 @@ private:
 
   /// Joins the parts of lanes and warps with the reduction's initial value.
   LogicalResult finish(linalg::GenericOp op, const Combiner &combiner, const Coordinates &resultAt,
-                       StringRef name, StringRef parts, StringRef partial, bool wholeBlock) {
+                       StringRef name, StringRef parts, StringRef partial) {
     OpOperand *init = op.getDpsInitOperand(0);
     CodeText before(text.indentation());
     ElementPrinter printer(scope(before, before, 1));
@@ -361,11 +390,6 @@ private:
     if (failed(result(partial)))
       return failure();
     text.close();
-    if (!wholeBlock)
-      text.close();
-    text.close();
-    text.line("__syncthreads();");
-    context.names[op.getResult(0)] = name.str();
     return success();
   }
 

@@ -14,19 +14,14 @@ struct ScheduleView {
   bool parallelKeys = false;
 
   explicit ScheduleView(tile::KernelOp kernel) {
-    if (std::optional<tile::ScheduleAttr> schedule = kernel.getSchedule())
-      read(*schedule);
-  }
-
-private:
-  template <class Schedule> void read(Schedule schedule) {
-    if constexpr (requires { schedule.getWarps(); }) {
-      warps = schedule.getWarps();
-      stages = schedule.getStages();
-      depth = schedule.getDepth();
-      fma = schedule.getInstruction() == decltype(schedule.getInstruction())::Fma;
-      parallelKeys = schedule.getParallel() == decltype(schedule.getParallel())::Keys;
-    }
+    std::optional<tile::ScheduleAttr> schedule = kernel.getSchedule();
+    if (!schedule)
+      return;
+    warps = schedule->getWarps();
+    stages = schedule->getStages();
+    depth = schedule->getDepth();
+    fma = schedule->getInstruction() == tile::Instruction::Fma;
+    parallelKeys = schedule->getParallel() == tile::Parallel::Keys;
   }
 };
 

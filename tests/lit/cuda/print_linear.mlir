@@ -9,7 +9,7 @@
 
 // CHECK: //=== linear_add threads 128 shared 36864
 // CHECK: // grid {{.*}}<tokens, 64>, <constant, 8>
-// CHECK: extern "C" __global__ void __launch_bounds__(128) quire_linear_add(const bf16 *__restrict__ in0, const bf16 *__restrict__ in1, const bf16 *__restrict__ in2, const bf16 *__restrict__ in3, bf16 *__restrict__ out0, long long items)
+// CHECK: extern "C" __global__ void __launch_bounds__(128, 1) quire_linear_add(const bf16 *__restrict__ in0, const bf16 *__restrict__ in1, const bf16 *__restrict__ in2, const bf16 *__restrict__ in3, bf16 *__restrict__ out0, long long items)
 // CHECK: const long long item0 = blockIdx.x / 8;
 // CHECK: const long long item1 = blockIdx.x % 8;
 // CHECK: const auto fetch = [&](long long [[AT:at[0-9]*]], int slot) {
@@ -68,11 +68,11 @@ tile.kernel @linear_add(%x: memref<?x256xbf16>, %w: memref<512x256xbf16>, %bias:
 
 // CHECK: //=== linear_r1 threads 128 shared 0
 // CHECK: __shared__ float sums[64];
-// CHECK: for (int [[ROW:row[0-9]*]] = warp; [[ROW]] < 64; [[ROW]] += 4) {
+// CHECK: for (int [[ROW:row[0-9]*]] = warp * 4; [[ROW]] < 64; [[ROW]] += 16) {
 // CHECK:   const Vector<bf16, 8> [[X:x[0-9]*]] = load<8>(in0 + (item0 * 256 +
 // CHECK:   const Vector<bf16, 8> [[W:x[0-9]*]] = load<8>(in1 +
-// CHECK:     partial = (partial + ([[X]].get(j) * [[W]].get(j)));
-// CHECK:   partial = warpSum(partial);
+// CHECK:     partial[r] = (partial[r] + ([[X]].get(j) * [[W]].get(j)));
+// CHECK:   partial[r] = warpSum(partial[r]);
 // CHECK: store(out0 + {{.*}}, makeVector<bf16, 8>(
 tile.kernel @linear_r1(%x: memref<?x256xbf16>, %w: memref<512x256xbf16>, %y: memref<?x512xbf16>)
     binds [<operand>, <operand, 1>, <result>] grid [<tokens>, <constant, 8>] schedule <> {
