@@ -74,7 +74,7 @@ public:
   CompileReport run() {
     timing.setEnabled(options.passTiming);
     allPasses = timing.getRootScope();
-    bool done = import() && stage(Stage::Graph) && stage(Stage::Tile) && native() &&
+    bool done = import() && stage(Stage::Graph) && stage(Stage::Tile) && code() &&
                 stage(Stage::Plan) && passesKnown() && write();
     (void)done; // the report says how far it came
     if (options.passTiming)
@@ -113,14 +113,10 @@ private:
       options.onStage(name, seconds);
   }
 
-  /// Of a stage's file and of the folder of its passes' files.
-  static std::string dumpName(Stage stage) {
-    return std::to_string(static_cast<int>(stage)) + "-" + stageName(stage).str();
-  }
-
   /// Ends a stage: writes its dump, stops if it was the last one wanted.
   bool ended(Stage stage, ModuleOp result) {
-    if (!options.dumpIr.empty() && !dump(options.dumpIr, dumpName(stage) + ".mlir", irText(result)))
+    if (!options.dumpIr.empty() &&
+        !dump(options.dumpIr, numberedStageName(stage) + ".mlir", irText(result)))
       return false;
     if (options.stopAfter != stage)
       return true;
@@ -204,7 +200,7 @@ private:
     buildStage(stage, manager, stageOptions);
     PassDumpResult passFiles;
     if (!options.dumpIr.empty())
-      manager.addInstrumentation(makePassDump(options.dumpIr + "/" + dumpName(stage), passFiles));
+      manager.addInstrumentation(makePassDump(options.dumpIr + "/" + numberedStageName(stage), passFiles));
     TimingScope scope;
     if (options.passTiming) {
       scope = allPasses.nest(stageName(stage));
@@ -217,7 +213,7 @@ private:
 
   bool stage(Stage stage) {
     auto start = std::chrono::steady_clock::now();
-    if (stage > reached && !runPasses(stage, *module, {options.schedules}))
+    if (stage > reached && !runPasses(stage, *module, stageOptions()))
       return false;
     if (stage == Stage::Graph) {
       dispatches = countDispatches(*module);
@@ -235,19 +231,36 @@ private:
     return ended(stage, *module);
   }
 
-  /// Stage C, for every level on its own copy of the kernels.
-  bool native() {
-    if (options.stopAfter == Stage::Cpu || !options.dumpIr.empty()) {
+  bool forCuda() const { return !options.cudaTargets.empty(); }
+
+  StageOptions stageOptions() const {
+    StageOptions result;
+    result.schedules = options.schedules;
+    result.storage = forCuda() ? "rows" : "panels";
+    if (!options.storage.empty())
+      result.storage = options.storage;
+    result.cpuLevel = options.cpuLevels.back();
+    if (forCuda())
+      result.cudaTarget = options.cudaTargets.back().name;
+    return result;
+  }
+
+  /// Stage C, for every target on its own copy of the kernels.
+  bool code() {
+    Stage backend = forCuda() ? Stage::Cuda : Stage::Cpu;
+    if (options.stopAfter == backend || !options.dumpIr.empty()) {
       OwningOpRef<ModuleOp> copy = ModuleOp::create(module->getLoc());
       for (auto kernel : module->getOps<tile::KernelOp>())
         copy->push_back(kernel->clone());
-      StageOptions stageOptions;
-      stageOptions.cpuLevel = options.cpuLevels.back();
-      if (!runPasses(Stage::Cpu, *copy, stageOptions) || !ended(Stage::Cpu, *copy))
+      if (!runPasses(backend, *copy, stageOptions()) || !ended(backend, *copy))
         return false;
     }
     if (options.stopAfter == Stage::Plan)
       return true;
+    return forCuda() ? cudaCode() : cpuCode();
+  }
+
+  bool cpuCode() {
     for (CpuLevel level : options.cpuLevels) {
       auto start = std::chrono::steady_clock::now();
       FailureOr<CpuImage> image = compileCpuImage(*module, level);
@@ -255,7 +268,7 @@ private:
         return fail(CompileFailure::Compile);
       NativeCode code{imageTarget(level), std::move(image->bytes), {}};
       for (const CpuKernelCode &kernel : image->kernels) {
-        code.entries.push_back(kernel.offset);
+        code.entries.emplace_back().offset = kernel.offset;
         report.kernels.push_back({kernel.name, cpuTarget(level).name, kernel.bytes,
                                   kernel.lowerSeconds, kernel.emitSeconds});
       }
@@ -264,6 +277,30 @@ private:
       images.push_back(std::move(code));
       finished(cpuTarget(level).name, start);
     }
+    return true;
+  }
+
+  bool cudaCode() {
+    auto start = std::chrono::steady_clock::now();
+    CudaCodeOptions cudaOptions{options.cudaTargets, options.nvrtc, options.kernelCache,
+                                options.dumpKernels, {}};
+    if (options.onProgress)
+      cudaOptions.onProgress = [&](size_t done, size_t total) {
+        options.onProgress(stageName(Stage::Cuda), done, total);
+      };
+    FailureOr<CudaCode> code = compileCudaCode(*module, cudaOptions);
+    if (failed(code))
+      return fail(CompileFailure::Compile);
+    llvm::append_range(report.warnings, code->warnings);
+    for (const cuda::CudaImage &image : code->images)
+      for (const cuda::CudaKernelCode &kernel : image.kernels)
+        report.kernels.push_back({kernel.kernel.name, image.target.name, kernel.bytes,
+                                  kernel.lowerSeconds, kernel.compileSeconds, kernel.cached,
+                                  kernel.kernel.threads, kernel.registers,
+                                  kernel.kernel.sharedBytes});
+    images = std::move(code->native);
+    llvm::append_range(texts, code->texts);
+    finished(stageName(Stage::Cuda), start);
     return true;
   }
 

@@ -2,6 +2,7 @@
 // one. It reports everything it was told on the way; it prints nothing itself.
 #pragma once
 
+#include "compiler/CudaCode.h"
 #include "compiler/Pipelines.h"
 #include "compiler/plan/WritePlan.h"
 
@@ -27,14 +28,20 @@ struct CompileOptions {
   std::string cacheElement = "auto"; ///< "f32", "f16", "bf16"; auto: as most weights
   StepLimits limits;
   std::vector<CpuLevel> cpuLevels{CpuLevel::X86_64_V3, CpuLevel::X86_64_V4};
+  std::string storage; ///< "panels" or "rows", see compiler/schedule/Storage.h; empty: the target's own
+  std::vector<cuda::CudaTarget> cudaTargets; ///< with any the plan is for GPUs, otherwise for CPUs
+  NvrtcSearch nvrtc;       ///< where NVRTC may be, for GPUs
+  std::string kernelCache; ///< folder of compiled GPU kernels; empty: none
   std::optional<Stage> stopAfter;          ///< then `text` of the report holds the IR
   std::vector<std::string> disabledPasses; ///< arguments of passes that do not run
   std::string dumpIr;      ///< folder: the module after every stage and every pass that changed it
-  std::string dumpKernels; ///< folder: every kernel's tile IR and the native code of each level
+  std::string dumpKernels; ///< folder: every kernel's tile IR, CUDA C++ and native code
   bool passTiming = false; ///< fill `passTimes`
   std::string description; ///< the options as JSON, for people; travels in the plan
   /// Called when a stage is done.
   std::function<void(llvm::StringRef stage, double seconds)> onStage;
+  /// Called while a stage is compiling kernels, one call at a time.
+  std::function<void(llvm::StringRef stage, size_t done, size_t total)> onProgress;
 };
 
 enum class CompileFailure {
@@ -45,12 +52,14 @@ enum class CompileFailure {
   Output,  ///< a file could not be written
 };
 
-/// How long one kernel took for one CPU level.
+/// One kernel for one CPU level or GPU architecture.
 struct KernelTime {
   std::string kernel, level;
   uint64_t bytes;       ///< of code and constants
-  double lowerSeconds;  ///< tile IR to the LLVM dialect
-  double emitSeconds;   ///< LLVM IR to native code
+  double lowerSeconds;  ///< tile IR to the LLVM dialect or to CUDA C++
+  double emitSeconds;   ///< from there to native code, when that was done
+  bool cached = false;  ///< the native code came from the kernel cache
+  uint32_t threads = 0, registers = 0, sharedBytes = 0; ///< of a block, a thread, a block: GPUs
 };
 
 struct CompileReport {

@@ -22,17 +22,22 @@ enum class Stage {
   Graph,  ///< A: dispatches
   Tile,   ///< B: kernels of static tiles, shared by all targets
   Cpu,    ///< C: the LLVM dialect of one CPU level
+  Cuda,   ///< C: tiles as the warps of one GPU architecture walk them
   Plan,   ///< D: the step program with placed buffers
 };
 
-/// "import", "graph", "tile", "cpu", "plan".
+/// "import", "graph", "tile", "cpu", "cuda", "plan".
 llvm::StringRef stageName(Stage stage);
+/// "0-import" … "3-cpu", "3-cuda", "4-plan": sorts as the stages follow each other.
+std::string numberedStageName(Stage stage);
 std::optional<Stage> stageNamed(llvm::StringRef name);
 llvm::ArrayRef<Stage> allStages();
 
 struct StageOptions {
   std::string schedules;                       ///< folder of schedule files; empty: defaults
-  CpuLevel cpuLevel = CpuLevel::X86_64_V4;     ///< of stage C
+  std::string storage = "panels";              ///< of weights and keys: panels or rows
+  CpuLevel cpuLevel = CpuLevel::X86_64_V4;     ///< of stage C for CPUs
+  std::string cudaTarget = "sm_90a";           ///< of stage C for GPUs
 };
 
 /// Adds the passes of one stage, to run on a module. Import has none.

@@ -14,9 +14,10 @@ constexpr uint32_t kRegisterFile = 65536, kMostRegisters = 255;
 
 std::string count(uint64_t value, const char *unit) { return std::to_string(value) + " " + unit; }
 
-void append(CudaImage &image, CudaKernel kernel, const NvrtcResult &compiled) {
+void append(CudaImage &image, PrintedKernel printed, const NvrtcResult &compiled) {
   CudaKernelCode code;
-  code.kernel = std::move(kernel);
+  code.kernel = std::move(printed.kernel);
+  code.lowerSeconds = printed.seconds;
   image.bytes.resize((image.bytes.size() + kAlignment - 1) / kAlignment * kAlignment);
   code.offset = image.bytes.size();
   code.bytes = compiled.cubin.size();
@@ -63,7 +64,7 @@ Result<std::vector<CudaImage>> compileCudaKernels(std::vector<PrintedKernels> pr
                                                   const CudaImageOptions &options) {
   std::vector<NvrtcRequest> requests;
   for (const PrintedKernels &part : printed)
-    for (const CudaKernel &kernel : part.kernels)
+    for (const auto &[kernel, seconds] : part.kernels)
       requests.push_back({kernel.name, kernel.text, headersOf(kernel.text), part.target.name, {}});
   size_t done = 0;
   auto results = compileAll(*options.nvrtc, options.cache, requests, options.threads, [&](size_t) {
@@ -77,7 +78,8 @@ Result<std::vector<CudaImage>> compileCudaKernels(std::vector<PrintedKernels> pr
   auto result = results.begin();
   for (PrintedKernels &part : printed) {
     CudaImage image{part.target, {}, {}};
-    for (CudaKernel &kernel : part.kernels) {
+    for (PrintedKernel &printedKernel : part.kernels) {
+      const CudaKernel &kernel = printedKernel.kernel;
       const Result<NvrtcResult> &compiled = *result++;
       if (!compiled.isOk()) {
         fault(compiled.status().message());
@@ -86,7 +88,7 @@ Result<std::vector<CudaImage>> compileCudaKernels(std::vector<PrintedKernels> pr
       for (const std::string &text : kernelFaults(kernel, *compiled, part.target))
         fault("kernel " + kernel.name + " for " + part.target.name +
               " is not what its schedule planned: " + text);
-      append(image, std::move(kernel), *compiled);
+      append(image, std::move(printedKernel), *compiled);
     }
     images.push_back(std::move(image));
   }

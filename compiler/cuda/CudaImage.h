@@ -7,6 +7,8 @@
 #include "compiler/cuda/CudaTarget.h"
 #include "runtime/nvrtc/KernelCache.h"
 
+#include "mlir/IR/BuiltinOps.h"
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,14 +49,24 @@ struct CudaImageOptions {
 std::vector<std::string> kernelFaults(const CudaKernel &kernel, const NvrtcResult &result,
                                       const CudaTarget &target);
 
-/// The kernels of a module as printed for one target.
-struct PrintedKernels {
-  CudaTarget target;
-  std::vector<CudaKernel> kernels;
+struct PrintedKernel {
+  CudaKernel kernel;
+  double seconds = 0; ///< tile IR to text
 };
 
+/// The kernels of a module as printed for one target, in module order.
+struct PrintedKernels {
+  CudaTarget target;
+  std::vector<PrintedKernel> kernels;
+};
+
+/// Lowers and prints every tile.kernel of `module` for each target, side by side on the context's
+/// threads; the module stays as it is. Errors are diagnostics that name the kernel.
+mlir::FailureOr<std::vector<PrintedKernels>>
+printCudaKernels(mlir::ModuleOp module, llvm::ArrayRef<CudaTarget> targets);
+
 /// Compiles printed kernels into an image for each target, all of them side by side. The error lists
-/// every kernel that failed.
+/// every kernel that failed, a line each.
 Result<std::vector<CudaImage>> compileCudaKernels(std::vector<PrintedKernels> printed,
                                                   const CudaImageOptions &options);
 

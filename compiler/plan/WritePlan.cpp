@@ -3,6 +3,7 @@
 #include "compiler/plan/WritePlan.h"
 
 #include "compiler/plan/Estimate.h"
+#include "compiler/plan/PlanSymbols.h"
 #include "compiler/plan/WriteProgram.h"
 #include "compiler/plan/WriteWeights.h"
 #include "runtime/plan/Sizes.h"
@@ -20,8 +21,6 @@ namespace {
 /// Work lists with a workspace hold a multiple of so many items, so that each of its buffers, rows of
 /// whole floats, starts at a multiple of 64 bytes.
 constexpr uint64_t kItemAlignment = 16;
-/// Rows of every buffer of a CPU plan: a multiple of its row tiles.
-constexpr uint32_t kCpuRowPadding = 32;
 
 uint64_t ceilDiv(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
@@ -68,7 +67,7 @@ private:
     info.modelDirectory = text("quire.directory");
     info.compiler = writer.string(options.compiler);
     info.options = writer.string(options.options);
-    info.rowPadding = kCpuRowPadding;
+    info.rowPadding = static_cast<uint32_t>(rowPadding(storageOf(module)));
     info.maxTokens = options.limits.maxTokens;
     info.maxSequences = options.limits.maxSequences;
     info.maxSamples = options.limits.maxSamples;
@@ -200,7 +199,12 @@ private:
       if (image.entries.size() != writer.kernels().size())
         return module.emitError("has ") << writer.kernels().size() << " kernels, the native code "
                                         << image.entries.size() << " entries";
-      writer.addImage(image.target, image.code, image.entries);
+      std::vector<plan::EntryRecord> entries;
+      for (const NativeEntry &entry : image.entries)
+        entries.push_back({entry.offset, entry.bytes,
+                           entry.symbol.empty() ? plan::StringRef{} : writer.string(entry.symbol),
+                           entry.threads, entry.sharedBytes, entry.registers, entry.flags});
+      writer.addImage(image.target, image.code, entries);
     }
     return success();
   }

@@ -22,11 +22,22 @@ struct StepLimits {
   uint32_t maxSamples = 32;   ///< rows whose logits are wanted
 };
 
-/// Native code of all kernels for one CPU level; `entries` in order of the module's kernels.
+/// Where a kernel starts in an image. For a CPU the offset says all, the rest stays as it is here.
+struct NativeEntry {
+  uint64_t offset = 0;
+  uint64_t bytes = 0;       ///< of its cubin
+  std::string symbol;       ///< of the function in it
+  uint32_t threads = 0;     ///< of a block
+  uint32_t sharedBytes = 0; ///< dynamic
+  uint32_t registers = 0;   ///< of a thread
+  uint32_t flags = 0;       ///< plan::EntryFlags
+};
+
+/// Code of all kernels for one target; `entries` in order of the module's kernels.
 struct NativeCode {
   plan::ImageTarget target;
   std::vector<uint8_t> code;
-  std::vector<uint64_t> entries;
+  std::vector<NativeEntry> entries;
 };
 
 /// A text for people that travels in the plan.

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -21,6 +22,8 @@ constexpr const char *kExamples = R"(Examples:
   quire-compile step.mlir --model-dir DIR -o step.plan    a graph of your own, weights from DIR
   quire-compile edited.mlir -o model.plan                 go on from what --compile-to printed
   quire-compile MODEL_DIR -o m.plan --dump-ir=ir          every stage and every pass as a file
+  quire-compile MODEL_DIR -o m.plan --target=cuda         a plan for NVIDIA GPUs (needs NVRTC, no GPU)
+  quire-compile MODEL_DIR --compile-to=cuda               the kernels as the GPU's generator prints them
 Exit codes: 0 done, 1 cannot write, 2 wrong usage, 3 model missing or damaged, 6 compilation failed.)";
 
 /// The folder of model templates: beside the program, in an installed prefix, or in the source tree.
@@ -49,6 +52,37 @@ bool parseLevels(const std::vector<std::string> &names, std::vector<CpuLevel> &l
   return !levels.empty();
 }
 
+/// "cpu", "cuda" (all architectures), or architectures by name. Returns what is wrong, empty if nothing
+/// is; `targets` stay empty for CPUs.
+std::string parseTargets(const std::vector<std::string> &names,
+                         std::vector<cuda::CudaTarget> &targets) {
+  bool cpu = false;
+  auto add = [&](const cuda::CudaTarget &target) {
+    for (const cuda::CudaTarget &other : targets)
+      if (other.image == target.image)
+        return;
+    targets.push_back(target);
+  };
+  for (const std::string &name : names) {
+    cpu |= name == "cpu";
+    if (name == "cuda")
+      for (const cuda::CudaTarget &target : cuda::cudaTargets())
+        add(target);
+    else if (const cuda::CudaTarget *target = cuda::cudaTargetNamed(name))
+      add(*target);
+    else if (name != "cpu") {
+      std::string known = "cpu, cuda";
+      for (const cuda::CudaTarget &target : cuda::cudaTargets())
+        known += std::string(", ") + target.name;
+      return "there is no target '" + name + "'; targets are " + known;
+    }
+  }
+  // A plan carries the texts of its oldest architecture.
+  std::sort(targets.begin(), targets.end(),
+            [](const auto &a, const auto &b) { return a.image < b.image; });
+  return cpu && !targets.empty() ? "a plan is for CPUs or for GPUs, so --target cannot have both" : "";
+}
+
 bool usage(const std::string &message, int &exitCode) {
   std::fprintf(stderr, "quire-compile: error: %s; see quire-compile --help\n", message.c_str());
   exitCode = kUsage;
@@ -58,12 +92,18 @@ bool usage(const std::string &message, int &exitCode) {
 /// The options that decide what is in the plan.
 std::string describe(const compiler::CompileOptions &options,
                      const std::vector<std::string> &levels) {
+  std::vector<std::string> targets;
+  for (const cuda::CudaTarget &target : options.cudaTargets)
+    targets.push_back(target.name);
+  if (targets.empty())
+    targets.push_back("cpu");
   return nlohmann::json{{"context", options.context},
                         {"page_size", options.pageSize},
                         {"cache_element", options.cacheElement},
                         {"max_tokens", options.limits.maxTokens},
                         {"max_sequences", options.limits.maxSequences},
                         {"max_samples", options.limits.maxSamples},
+                        {"target", targets},
                         {"cpu", levels},
                         {"schedules", options.schedules},
                         {"disabled_passes", options.disabledPasses}}
@@ -79,7 +119,8 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   program.footer(kExamples);
   bool version = false;
   std::string stage;
-  std::vector<std::string> levels{"v3", "v4"};
+  std::vector<std::string> levels{"v3", "v4"}, targets{"cpu"};
+  bool noCache = false;
   options.limits.maxSamples = 0;
 
   program.add_option("model", options.input, "Model directory, or .mlir module: a graph or a stage's IR")
@@ -100,9 +141,13 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   program.add_option("--max-samples", options.limits.maxSamples,
                      "Rows of one step with logits, at most (default: one for each sequence)")
       ->check(CLI::Range(1, 1 << 20));
+  CLI::Option *target = program.add_option("--target", targets,
+                                           "What runs the plan: cpu; cuda, or sm_80 and sm_90a singly");
+  target->delimiter(',');
   program.add_option("--cpu", levels, "CPU levels to make code for: v3, v4")->delimiter(',');
+  program.add_flag("--no-kernel-cache", noCache, "Compile every GPU kernel anew");
   program.add_option("--compile-to", stage, "Stop after a stage and print its IR")
-      ->check(CLI::IsMember({"import", "graph", "tile", "cpu", "plan"}));
+      ->check(CLI::IsMember({"import", "graph", "tile", "cpu", "cuda", "plan"}));
   program
       .add_option("--dump-ir", options.dumpIr,
                   "Write the IR after every stage, and after every pass that changed it")
@@ -129,7 +174,10 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
     return false;
   }
   if (version) {
-    std::printf("%s\n", compiler::compilerVersion().c_str());
+    auto nvrtc = Nvrtc::load(NvrtcSearch::fromEnvironment());
+    std::printf("%s\n%s\n", compiler::compilerVersion().c_str(),
+                nvrtc.isOk() ? ("NVRTC " + (*nvrtc)->version() + " (" + (*nvrtc)->path() + ")").c_str()
+                             : nvrtc.status().message().c_str());
     exitCode = kOk;
     return false;
   }
@@ -141,6 +189,17 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
     return usage("-o FILE says where the plan goes", exitCode);
   if (!parseLevels(levels, options.cpuLevels))
     return usage("--cpu takes v3 and v4", exitCode);
+  if (target->count() == 0 && options.stopAfter == compiler::Stage::Cuda)
+    targets = {"sm_90a"};
+  if (std::string problem = parseTargets(targets, options.cudaTargets); !problem.empty())
+    return usage(problem, exitCode);
+  bool forCuda = !options.cudaTargets.empty();
+  if (options.stopAfter == (forCuda ? compiler::Stage::Cpu : compiler::Stage::Cuda))
+    return usage("--compile-to=" + stage + " is no stage of --target=" + targets.front(), exitCode);
+  if (forCuda) {
+    options.nvrtc = NvrtcSearch::fromEnvironment();
+    options.kernelCache = noCache ? std::string() : KernelCache::defaultFolder();
+  }
   if (options.limits.maxSamples == 0)
     options.limits.maxSamples = options.limits.maxSequences;
   if (options.templates.empty())

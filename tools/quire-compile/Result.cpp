@@ -61,6 +61,22 @@ Result<uint64_t> programMemory(const std::string &plan) {
   return askProgramMemory(quire.string(), plan);
 }
 
+/// What the kernels of a GPU plan take, a line for each architecture.
+std::string kernelTable(const compiler::CompileReport &report) {
+  std::string text;
+  for (const compiler::KernelTime &time : report.kernels) {
+    if (time.threads == 0)
+      continue;
+    if (text.empty())
+      text = format("\n%-40s %-7s %7s %9s %12s %8s\n", "kernel", "target", "threads", "registers",
+                    "shared bytes", "NVRTC s");
+    text += format("%-40s %-7s %7u %9u %12u %8.3f%s\n", time.kernel.c_str(), time.level.c_str(),
+                   time.threads, time.registers, time.sharedBytes, time.emitSeconds,
+                   time.cached ? " (cached)" : "");
+  }
+  return text;
+}
+
 std::string asText(const Plan &plan, const Result<uint64_t> &program) {
   const plan::InfoRecord &info = plan.info();
   Memory memory(plan);
@@ -110,7 +126,11 @@ std::string asJson(const Plan &plan, const CommandLine &line, const compiler::Co
                        {"level", time.level},
                        {"bytes", time.bytes},
                        {"lower_seconds", time.lowerSeconds},
-                       {"emit_seconds", time.emitSeconds}});
+                       {"emit_seconds", time.emitSeconds},
+                       {"cached", time.cached},
+                       {"threads", time.threads},
+                       {"registers", time.registers},
+                       {"shared_bytes", time.sharedBytes}});
   nlohmann::json result = {
       {"plan", line.compile.output},
       {"bytes", plan.bytes().size()},
@@ -139,7 +159,7 @@ Result<std::string> describeResult(const CommandLine &line,
   if (line.json)
     return asJson(plan, line, report, program);
   std::string text = line.explain ? report.explain + "\n" : std::string();
-  return text + asText(plan, program);
+  return text + asText(plan, program) + kernelTable(report);
 }
 
 } // namespace quire

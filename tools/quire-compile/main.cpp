@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <unistd.h>
 
 using namespace quire;
 using compiler::CompileFailure;
@@ -37,7 +38,7 @@ static int fail(int code, const std::string &message) {
 /// Times of passes and of every kernel's native code; kernels are compiled side by side.
 static void printTimes(const compiler::CompileReport &report) {
   std::fputs(report.passTimes.c_str(), stderr);
-  std::fprintf(stderr, "\n%-44s %-10s %8s %9s %9s\n", "kernel", "level", "bytes", "lower s", "emit s");
+  std::fprintf(stderr, "\n%-44s %-10s %8s %9s %9s\n", "kernel", "target", "bytes", "lower s", "emit s");
   for (const compiler::KernelTime &time : report.kernels)
     std::fprintf(stderr, "%-44s %-10s %8llu %9.4f %9.4f\n", time.kernel.c_str(), time.level.c_str(),
                  static_cast<unsigned long long>(time.bytes), time.lowerSeconds, time.emitSeconds);
@@ -64,6 +65,11 @@ int main(int argc, char **argv) {
   if (!line.quiet)
     line.compile.onStage = [](llvm::StringRef stage, double seconds) {
       std::fprintf(stderr, "%-10s %8.3f s\n", stage.str().c_str(), seconds);
+    };
+  if (!line.quiet && ::isatty(STDERR_FILENO))
+    line.compile.onProgress = [](llvm::StringRef stage, size_t done, size_t total) {
+      std::fprintf(stderr, "%-10s %zu of %zu kernels%s", stage.str().c_str(), done, total,
+                   done == total ? "\r\033[K" : "\r");
     };
   mlir::MLIRContext context;
   compiler::prepareContext(context);

@@ -22,7 +22,7 @@ protected:
 
   /// Compiles one kernel for sm_90a and returns the error, empty for none.
   std::string errorOf(const CudaKernel &kernel) {
-    auto images = compileCudaKernels({{hopper, {kernel}}}, options);
+    auto images = compileCudaKernels({{hopper, {{kernel}}}}, options);
     return images.isOk() ? std::string() : images.status().message();
   }
 
@@ -72,7 +72,7 @@ TEST_F(CudaImages, HoldEveryKernelOfEveryTargetAligned) {
     EXPECT_EQ(done, ++reported);
     EXPECT_EQ(total, 6u);
   };
-  std::vector<CudaKernel> kernels{scale("one", 1), scale("two", 2), scale("three", 3)};
+  std::vector<PrintedKernel> kernels{{scale("one", 1)}, {scale("two", 2)}, {scale("three", 3)}};
   auto images = compileCudaKernels({{ampere, kernels}, {hopper, kernels}}, options);
   ASSERT_TRUE(images.isOk()) << images.status().message();
   EXPECT_EQ(reported, 6u);
@@ -81,13 +81,13 @@ TEST_F(CudaImages, HoldEveryKernelOfEveryTargetAligned) {
     ASSERT_EQ(image.kernels.size(), 3u);
     for (size_t i = 0; i < 3; ++i) {
       const CudaKernelCode &code = image.kernels[i];
-      EXPECT_EQ(code.kernel.name, kernels[i].name);
+      EXPECT_EQ(code.kernel.name, kernels[i].kernel.name);
       EXPECT_EQ(code.offset % 64, 0u);
       ASSERT_LE(code.offset + code.bytes, image.bytes.size());
       auto read = readCubin(std::span(image.bytes).subspan(code.offset, code.bytes));
       ASSERT_TRUE(read.isOk()) << read.status().message();
       ASSERT_EQ(read->size(), 1u);
-      EXPECT_EQ(read->front().name, kernels[i].name);
+      EXPECT_EQ(read->front().name, kernels[i].kernel.name);
       EXPECT_EQ(read->front().registers, code.registers);
     }
   }
@@ -137,7 +137,7 @@ TEST_F(CudaImages, NotesOfPtxasAreErrors) {
 TEST_F(CudaImages, OneErrorListsEveryKernelThatFailed) {
   CudaKernel broken = scale("broken", 1);
   broken.text += "int x = ;\n";
-  auto images = compileCudaKernels({{ampere, {scale("fine", 1), broken}}, {hopper, {spilling()}}},
+  auto images = compileCudaKernels({{ampere, {{scale("fine", 1)}, {broken}}}, {hopper, {{spilling()}}}},
                                    options);
   ASSERT_FALSE(images.isOk());
   const std::string &error = images.status().message();
