@@ -124,6 +124,7 @@ private:
     compile.templates = options.templates;
     compile.schedules = options.schedules;
     compile.disabledPasses = options.disabledPasses;
+    compile.storage = options.storage;
     if (input.ends_with(".mlir"))
       compile.modelDirectory = weights;
     compile.limits.maxTokens = 160;

@@ -15,6 +15,7 @@ struct DiffOptions {
   int steps = 6;
   std::string templates; ///< model templates, for model directories
   std::string schedules; ///< schedule files; empty: the compiler's defaults
+  std::string storage;   ///< panels or rows; empty: the CPU's own
   std::string oracle;    ///< another module with the same weights, for the reference; empty: the input
   std::optional<bool> newestLevel; ///< false: code for x86-64-v3; empty: the seed chooses
   bool splits = false;   ///< random models: attention is split, as the seed says

@@ -31,6 +31,7 @@ Status compilePlan(const std::string &directory, const std::string &plan, const 
   compile.cacheElement = cache;
   compile.schedules = options.schedules;
   compile.disabledPasses = options.disabledPasses;
+  compile.storage = options.storage;
   compile.limits.maxTokens = 128;
   compile.limits.maxSamples = 128;
   compiler::CompileReport report = compiler::compileModel(context, compile);

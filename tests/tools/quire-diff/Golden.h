@@ -15,6 +15,7 @@ struct GoldenOptions {
   uint32_t threads = 2;
   std::string schedules; ///< schedule files; empty: the compiler's defaults
   std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out
+  std::string storage; ///< panels or rows; empty: the CPU's own
   std::string record; ///< folder that keeps models, plans and golden outputs for quire-golden
 };
 

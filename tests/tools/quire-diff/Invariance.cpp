@@ -68,6 +68,7 @@ private:
     compile.output = folder.file("case.plan");
     compile.schedules = folder.path();
     compile.modelDirectory = folder.path();
+    compile.storage = options.storage;
     compile.limits = {kMaxTokens, kSequences, kMaxTokens};
     compiler::CompileReport report = compiler::compileModel(context, compile);
     if (report.failure != compiler::CompileFailure::None)

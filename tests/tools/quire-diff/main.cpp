@@ -20,6 +20,7 @@ static constexpr const char *kExamples = R"(Examples:
   quire-diff --random 20 --splits          the same, with attention split over work items
   quire-diff --invariant 20 --splits       alone, in any batch, in any chunks: the same bits
   quire-diff --golden tests/golden/models/llama
+  quire-diff --golden DIR --storage rows   the kernels of a GPU plan, on the CPU
   quire-diff --random 20 --record out      and keep them for quire-golden on another machine
   quire-diff --demo models/demo tests/golden/models/demo.json
 QUIRE_SEED sets the seed when --seed does not. Exit codes: 0 agrees, 1 differs, 2 wrong usage.)";
@@ -56,6 +57,9 @@ int main(int argc, char **argv) {
                      "Keep plans, weights and results in a folder for quire-golden");
   program.add_option("--templates", options.templates, "Folder of model templates");
   program.add_option("--schedules", options.schedules, "Folder of schedule files");
+  program.add_option("--storage", options.storage,
+                     "How weights and keys are stored (default: panels, the CPU's own)")
+      ->check(CLI::IsMember({"panels", "rows"}));
   program.add_option("--level", level, "CPU level to run (default: the seed chooses)")
       ->check(CLI::IsMember({"newest", "v3"}));
   program.add_option("--threads", options.threads, "Threads of the device");
@@ -79,7 +83,8 @@ int main(int argc, char **argv) {
   }
   std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(options.seed));
   GoldenOptions goldenOptions{options.templates, options.seed, options.threads,
-                              options.schedules, options.disabledPasses, options.record};
+                              options.schedules, options.disabledPasses, options.storage,
+                              options.record};
   int failures = 0;
   if (!input.empty())
     failures += report(input, runDifferential(input, options));
