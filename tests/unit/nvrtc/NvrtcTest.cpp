@@ -58,6 +58,7 @@ TEST_F(NvrtcTest, RegistersSpillsAndSharedMemoryAreThoseThatPtxasReports) {
   auto again = nvrtc->compile(request);
   ASSERT_TRUE(again.isOk());
   EXPECT_EQ(again->spillBytes, result->spillBytes);
+  EXPECT_NE(again->log.find("bytes spill stores"), std::string::npos) << again->log;
   EXPECT_EQ(again->cubin, result->cubin);
 }
 
