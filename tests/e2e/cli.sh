@@ -42,11 +42,23 @@ expect() {
 
 # Help and version.
 expect 0 'Examples:' --help
-for command in run inspect tokenize doctor; do
+for command in run inspect tokenize simulate doctor; do
   expect 0 'Examples:' "$command" --help
 done
 expect 0 '^quire [0-9]' --version
 expect 0 '"plan_format": [1-9]' --version --json
+
+# Simulations.
+traces=$(cd "$(dirname "$0")/../unit/simulate/traces" && pwd) || exit 1
+expect 0 'times the tokens/s of static' simulate "$traces/two.csv" --static
+expect 0 '"finished": 3' simulate "$traces/conversation.jsonl" --json --policy fcfs,shortest-job
+expect 0 '48.00 % of the prompt tokens (1536)' simulate "$traces/conversation.jsonl" --pages 0
+expect 2 "no such file\\|No such file" simulate "$scratch/none.csv"
+expect 2 'TRACE is required' simulate
+expect 2 "no policy 'best'; there are fcfs" simulate "$traces/two.csv" --policy best
+expect 2 'rate must be above 0' simulate "$traces/two.csv" --rate 0
+expect 2 "cost 'token=x'" simulate "$traces/two.csv" --cost token=x
+expect 2 'line 1: neither a CSV trace' simulate "$0"
 
 # Usage.
 expect 2 "no command 'bogus'" bogus

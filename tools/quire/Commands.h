@@ -17,6 +17,7 @@ using Action = std::function<int()>;
 void addRunCommand(CLI::App &program, Action &action);
 void addInspectCommand(CLI::App &program, Action &action);
 void addTokenizeCommand(CLI::App &program, Action &action);
+void addSimulateCommand(CLI::App &program, Action &action);
 void addDoctorCommand(CLI::App &program, Action &action);
 
 /// True if `quire NAME` stands for a sibling program `quire-NAME`, as with git.

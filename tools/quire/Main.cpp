@@ -57,6 +57,7 @@ int main(int argc, char **argv) {
   addRunCommand(program, action);
   addInspectCommand(program, action);
   addTokenizeCommand(program, action);
+  addSimulateCommand(program, action);
   addDoctorCommand(program, action);
 
   if (argc > 1 && argv[1][0] != '-') {

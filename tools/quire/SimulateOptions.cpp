@@ -1,0 +1,210 @@
+// Implementation of SimulateOptions.
+#include "tools/quire/SimulateOptions.h"
+
+#include "tools/quire/Console.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <span>
+
+namespace quire::cli {
+
+// One H200 with a dense model of eight billion parameters in bf16 and 128 KiB of keys and values a
+// token: reading the weights, multiplying at 600 TFLOP/s, reading the cache at 4.3 TB/s, attention
+// at 500 TFLOP/s, copies over PCIe at 55 GB/s. Microseconds.
+static constexpr CostModel kCost = {3600, 26, 1, 2, 0.03, 0.00105};
+static constexpr TransferModel kTransfer = {10, 38};
+
+void addSimulateOptions(CLI::App &command, SimulateOptions &o) {
+  command.add_option("TRACE", o.trace, "Azure CSV or Mooncake JSON lines")->required();
+  command
+      .add_option("--policy", o.policies,
+                  "fcfs, priority, shortest-job, earliest-deadline, fair-share; several with "
+                  "commas are compared")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_flag("--static", o.staticBatching,
+                   "Also static batching, prompts padded to the longest of the batch");
+  command.add_flag("--static-ragged", o.staticRagged, "Also static batching without padding");
+  command.add_option("--rate", o.rate, "Arrivals come so many times as fast; inf: all at once")
+      ->capture_default_str();
+  command.add_option("--requests", o.requests, "Only the first so many requests; 0: all");
+  command
+      .add_option("--pages", o.pages, "Cache pages; 0: as many as all requests together could fill")
+      ->capture_default_str();
+  command.add_option("--page-size", o.pageSize, "Tokens of a page")->capture_default_str();
+  command.add_option("--host-pages", o.hostPages, "Pages of the swap store")->capture_default_str();
+  command.add_option("--token-budget", o.tokenBudget, "Token rows of a step")
+      ->capture_default_str();
+  command.add_option("--max-sequences", o.maxSequences, "Running requests")->capture_default_str();
+  command.add_option("--max-context", o.maxContext,
+                     "Tokens of one request; 0: the longest of the trace with its answer limit");
+  command.add_option(
+      "--answer-limit", o.answerLimit,
+      "New tokens that each request may ask for; 0: the longest answer of the trace");
+  command.add_option("--target-step", o.targetStepMillis,
+                     "Milliseconds that a step with decode rows may take before prompts are cut "
+                     "smaller; 0: no limit but the budget");
+  command.add_option("--queue-time", o.queueSeconds,
+                     "Seconds after which a request that has not started is refused; 0: never");
+  command.add_option("--preemption", o.preemption, "cheaper, recompute or swap")
+      ->capture_default_str();
+  command
+      .add_option(
+          "--watermark", o.watermark,
+          "Share of the pages that admission lets the predicted peak fill; 0: no prediction")
+      ->capture_default_str();
+  command.add_flag("--known-lengths", o.knownLengths,
+                   "Tell the scheduler how long answers will be");
+  command.add_flag("--overlap", o.overlap, "Plan each step while the one before it runs");
+  command.add_flag("--no-sharing", o.noSharing, "Without a prefix cache");
+  command
+      .add_option(
+          "--cost", o.costs,
+          format("Microseconds of a step, of those given only: step=%g,token=%g,sequence=%g,"
+                 "sample=%g,decode-key=%g,prefill-pair=%g",
+                 kCost.perStep, kCost.perToken, kCost.perSequence, kCost.perSample,
+                 kCost.perDecodeKey, kCost.perPrefillPair))
+      ->delimiter(',');
+  command
+      .add_option("--transfer", o.transfers,
+                  format("Microseconds of a copy to the swap store or back: copy=%g,page=%g",
+                         kTransfer.perTransfer, kTransfer.perPage))
+      ->delimiter(',');
+  command.add_flag("--json", o.json, "As JSON, times in milliseconds");
+  command.footer(R"(Default costs: one H200, dense model of 8 billion parameters, bf16.
+
+Examples:
+  quire simulate azure_conv.csv                           latencies at the trace's own rate
+  quire simulate azure_conv.csv --rate inf --static       what batching each step anew gains
+  quire simulate azure_conv.csv --rate 4 --policy fcfs,shortest-job
+  quire simulate azure_conv.csv --rate 8 --pages 4000     under pressure: preemptions, swaps
+  quire simulate mooncake.jsonl --pages 0                 prefix hits of an unbounded cache
+  quire simulate azure_conv.csv --target-step 30 --json   for a script)");
+}
+
+Result<Policy> parsePolicy(const std::string &name) {
+  std::string names;
+  for (int i = 0; i < kPolicyCount; ++i) {
+    Policy policy = static_cast<Policy>(i);
+    if (name == policyName(policy))
+      return policy;
+    names += (i ? ", " : "") + std::string(policyName(policy));
+  }
+  return Status::error(ErrorCode::InvalidArgument,
+                       "there is no policy '" + name + "'; there are " + names);
+}
+
+namespace {
+
+struct Coefficient {
+  const char *name;
+  double *value;
+};
+
+Status readCoefficients(const char *option, const std::vector<std::string> &words,
+                        std::span<const Coefficient> coefficients) {
+  for (const std::string &word : words) {
+    size_t equals = word.find('=');
+    std::string name = word.substr(0, equals);
+    auto known = std::find_if(coefficients.begin(), coefficients.end(),
+                              [&](const Coefficient &c) { return name == c.name; });
+    double value = -1;
+    if (equals != std::string::npos) {
+      const char *begin = word.data() + equals + 1, *end = word.data() + word.size();
+      auto [stop, error] = std::from_chars(begin, end, value);
+      if (error != std::errc() || stop != end)
+        value = -1;
+    }
+    if (known == coefficients.end() || !(value >= 0 && value < 1e12))
+      return Status::error(ErrorCode::InvalidArgument,
+                           std::string(option) + " '" + word +
+                               "' is not one of its names, '=', and microseconds from 0 to 1e12");
+    *known->value = value;
+  }
+  return Status::ok();
+}
+
+Status checkRange(const char *option, double value, double least, double most) {
+  if (value >= least && value <= most)
+    return Status::ok();
+  return Status::error(ErrorCode::InvalidArgument,
+                       format("%s must be %g to %g, not %g", option, least, most, value));
+}
+
+/// Pages for every request of the trace at once.
+int64_t pagesForAll(const Trace &trace, int32_t pageSize) {
+  int64_t pages = 0;
+  for (const TraceRequest &request : trace.requests)
+    pages += pagesFor(int64_t(request.promptTokens) + request.newTokens, pageSize) + 1;
+  return pages;
+}
+
+} // namespace
+
+Result<SimulationConfig> simulationConfig(const SimulateOptions &o, const Trace &trace) {
+  constexpr double kMost = 1 << 30;
+  if (!(o.rate > 0))
+    return Status::error(ErrorCode::InvalidArgument,
+                         format("--rate must be above 0, not %g", o.rate));
+  QUIRE_RETURN_IF_ERROR(checkRange("--pages", o.pages, 0, kMost));
+  QUIRE_RETURN_IF_ERROR(checkRange("--host-pages", o.hostPages, 0, kMost));
+  QUIRE_RETURN_IF_ERROR(checkRange("--page-size", o.pageSize, 1, 1 << 16));
+  QUIRE_RETURN_IF_ERROR(checkRange("--token-budget", o.tokenBudget, 1, 1 << 20));
+  QUIRE_RETURN_IF_ERROR(checkRange("--max-sequences", o.maxSequences, 1, 1 << 16));
+  QUIRE_RETURN_IF_ERROR(checkRange("--max-context", o.maxContext, 0, kMost));
+  QUIRE_RETURN_IF_ERROR(checkRange("--answer-limit", o.answerLimit, 0, 1 << 24));
+  QUIRE_RETURN_IF_ERROR(checkRange("--target-step", o.targetStepMillis, 0, 1e9));
+  QUIRE_RETURN_IF_ERROR(checkRange("--queue-time", o.queueSeconds, 0, 1e9));
+  QUIRE_RETURN_IF_ERROR(checkRange("--watermark", o.watermark, 0, 1));
+  SimulationConfig config;
+  config.answerLimit = o.answerLimit;
+  config.knownLengths = o.knownLengths;
+  config.overlap = o.overlap;
+  SchedulerConfig &s = config.scheduling;
+  QUIRE_ASSIGN_OR_RETURN(s.policy, parsePolicy(o.policies.at(0)));
+  if (o.preemption == "cheaper")
+    s.preemption = PreemptionMode::Cheaper;
+  else if (o.preemption == "recompute")
+    s.preemption = PreemptionMode::Recompute;
+  else if (o.preemption == "swap")
+    s.preemption = PreemptionMode::Swap;
+  else
+    return Status::error(ErrorCode::InvalidArgument,
+                         "--preemption is cheaper, recompute or swap, not '" + o.preemption + "'");
+  s.tokenBudget = o.tokenBudget;
+  s.maxSequences = o.maxSequences;
+  s.cache.pageSize = o.pageSize;
+  s.cache.hostPages = o.hostPages;
+  s.cache.sharePrefixes = !o.noSharing && trace.hasHashes();
+  int64_t pages = o.pages > 0 ? o.pages : pagesForAll(trace, o.pageSize);
+  QUIRE_RETURN_IF_ERROR(checkRange("--pages 0, all requests at once,", double(pages), 1, kMost));
+  s.cache.pageCount = static_cast<int32_t>(pages);
+  s.maxContext = o.maxContext;
+  if (s.maxContext == 0)
+    for (const TraceRequest &request : trace.requests)
+      s.maxContext = std::max(s.maxContext, request.promptTokens + answerLimitOf(trace, config));
+  s.targetStep = std::llround(o.targetStepMillis * 1000);
+  s.maxQueueTime = std::llround(o.queueSeconds * 1e6);
+  s.watermark = o.watermark;
+  s.maxQueue = std::numeric_limits<int32_t>::max();
+  s.cost = kCost;
+  s.transfer = kTransfer;
+  const Coefficient costs[] = {{"step", &s.cost.perStep},
+                               {"token", &s.cost.perToken},
+                               {"sequence", &s.cost.perSequence},
+                               {"sample", &s.cost.perSample},
+                               {"decode-key", &s.cost.perDecodeKey},
+                               {"prefill-pair", &s.cost.perPrefillPair}};
+  const Coefficient transfers[] = {{"copy", &s.transfer.perTransfer},
+                                   {"page", &s.transfer.perPage}};
+  QUIRE_RETURN_IF_ERROR(readCoefficients("--cost", o.costs, costs));
+  QUIRE_RETURN_IF_ERROR(readCoefficients("--transfer", o.transfers, transfers));
+  return config;
+}
+
+} // namespace quire::cli
