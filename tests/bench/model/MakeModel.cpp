@@ -1,5 +1,7 @@
 // bench-make-model DIR [option=number…]: writes a model directory of a given shape with random weights, so
-// that speed can be measured without downloading a model. The default is the shape of a 0.5B model.
+// that speed can be measured without downloading a model. The default is the shape of a 0.5B model. bias=0
+// leaves out the biases of q, k and v, tied=0 gives the head a matrix of its own, and sparse=1 writes no
+// weights: enough to compile a plan for the same model made elsewhere.
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -35,7 +37,8 @@ uint64_t nextRandom(uint64_t &state) {
 int main(int argc, char **argv) {
   std::map<std::string, uint64_t> shape = {
       {"hidden", 896}, {"layers", 24}, {"heads", 14},       {"kv_heads", 2}, {"head_dim", 64},
-      {"ffn", 4864},   {"vocab", 151936}, {"context", 32768}, {"bf16", 1},     {"seed", 1}};
+      {"ffn", 4864},   {"vocab", 151936}, {"context", 32768}, {"bf16", 1},     {"seed", 1},
+      {"bias", 1},    {"tied", 1},    {"sparse", 0}};
   if (argc < 2 || std::string(argv[1]) == "--help") {
     std::printf("usage: bench-make-model DIR [name=number...]\nnames and defaults:");
     for (auto &[name, value] : shape)
@@ -57,6 +60,8 @@ int main(int argc, char **argv) {
 
   std::vector<Tensor> tensors{{"model.embed_tokens.weight", {shape["vocab"], hidden}},
                               {"model.norm.weight", {hidden}}};
+  if (!shape["tied"])
+    tensors.push_back({"lm_head.weight", {shape["vocab"], hidden}});
   for (uint64_t layer = 0; layer < shape["layers"]; ++layer) {
     std::string at = "model.layers." + std::to_string(layer) + ".";
     tensors.push_back({at + "input_layernorm.weight", {hidden}});
@@ -64,9 +69,11 @@ int main(int argc, char **argv) {
     tensors.push_back({at + "self_attn.q_proj.weight", {query, hidden}});
     tensors.push_back({at + "self_attn.k_proj.weight", {key, hidden}});
     tensors.push_back({at + "self_attn.v_proj.weight", {key, hidden}});
-    tensors.push_back({at + "self_attn.q_proj.bias", {query}});
-    tensors.push_back({at + "self_attn.k_proj.bias", {key}});
-    tensors.push_back({at + "self_attn.v_proj.bias", {key}});
+    if (shape["bias"]) {
+      tensors.push_back({at + "self_attn.q_proj.bias", {query}});
+      tensors.push_back({at + "self_attn.k_proj.bias", {key}});
+      tensors.push_back({at + "self_attn.v_proj.bias", {key}});
+    }
     tensors.push_back({at + "self_attn.o_proj.weight", {hidden, query}});
     tensors.push_back({at + "mlp.gate_proj.weight", {ffn, hidden}});
     tensors.push_back({at + "mlp.up_proj.weight", {ffn, hidden}});
@@ -90,10 +97,13 @@ int main(int argc, char **argv) {
   std::filesystem::path directory = argv[1];
   std::filesystem::create_directories(directory);
   std::ofstream config(directory / "config.json");
-  config << "{\"architectures\": [\"Qwen2ForCausalLM\"], \"model_type\": \"qwen2\", \"hidden_act\": "
-            "\"silu\", \"rms_norm_eps\": 1e-06, \"rope_theta\": 1000000.0, \"tie_word_embeddings\": "
-            "true, \"use_sliding_window\": false, \"hidden_size\": "
-         << hidden << ", \"intermediate_size\": " << ffn
+  config << (shape["bias"] ? "{\"architectures\": [\"Qwen2ForCausalLM\"], \"model_type\": \"qwen2\", "
+                             "\"use_sliding_window\": false"
+                           : "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\"")
+         << ", \"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-06, \"rope_theta\": 1000000.0, "
+            "\"tie_word_embeddings\": "
+         << (shape["tied"] ? "true" : "false") << ", \"head_dim\": " << dim
+         << ", \"hidden_size\": " << hidden << ", \"intermediate_size\": " << ffn
          << ", \"num_hidden_layers\": " << shape["layers"]
          << ", \"num_attention_heads\": " << shape["heads"]
          << ", \"num_key_value_heads\": " << shape["kv_heads"]
@@ -105,6 +115,11 @@ int main(int argc, char **argv) {
   uint64_t headerBytes = header.size(), random = shape["seed"];
   file.write(reinterpret_cast<const char *>(&headerBytes), 8);
   file << header;
+  if (shape["sparse"]) {
+    file.close();
+    std::filesystem::resize_file(directory / "model.safetensors", 8 + headerBytes + offset);
+    tensors.clear();
+  }
   std::vector<uint8_t> block;
   for (const Tensor &tensor : tensors) {
     // Uniform with the variance of 1 / fan-in; norms near 1, so that activations stay in range.
@@ -126,7 +141,8 @@ int main(int argc, char **argv) {
     }
     file.write(reinterpret_cast<const char *>(block.data()), static_cast<long>(block.size()));
   }
-  file.close();
+  if (file.is_open())
+    file.close();
   if (!config || !file) {
     std::fprintf(stderr, "bench-make-model: cannot write to %s\n", argv[1]);
     return 1;
