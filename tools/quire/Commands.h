@@ -19,6 +19,7 @@ void addInspectCommand(CLI::App &program, Action &action);
 void addTokenizeCommand(CLI::App &program, Action &action);
 void addSimulateCommand(CLI::App &program, Action &action);
 void addDoctorCommand(CLI::App &program, Action &action);
+void addBenchCommand(CLI::App &program, Action &action);
 
 /// True if `quire NAME` stands for a sibling program `quire-NAME`, as with git.
 bool isSibling(const std::string &name);

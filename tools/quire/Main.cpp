@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
   addTokenizeCommand(program, action);
   addSimulateCommand(program, action);
   addDoctorCommand(program, action);
+  addBenchCommand(program, action);
 
   if (argc > 1 && argv[1][0] != '-') {
     // Sibling programs read their own options, so their words do not pass through the parser here.

@@ -1,0 +1,231 @@
+// quire bench: how fast a plan's steps are on this machine: prompts, tokens, and where the time goes.
+#include "tools/quire/Commands.h"
+#include "tools/quire/Console.h"
+#include "tools/quire/DeviceChoice.h"
+#include "tools/quire/PlanCache.h"
+#include "tools/quire/StepDriver.h"
+
+#include "runtime/base/CpuInfo.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+namespace quire::cli {
+namespace {
+
+struct Options {
+  std::string model, modelDirectory;
+  std::string device = "auto";
+  uint32_t threads = 0, sequences = 1, prompt = 512, tokens = 64, rounds = 3;
+  bool kernels = false, json = false;
+};
+
+struct KernelTime {
+  std::string name;
+  uint32_t launches = 0;
+  double seconds = 0;
+};
+
+struct Measured {
+  std::string model, device;
+  double load = 0;
+  std::vector<double> prompts, steps; ///< seconds
+  std::vector<KernelTime> kernels;    ///< of one decode step, the slowest first
+  double traced = 0;
+};
+
+double quantile(std::vector<double> values, double part) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(part * static_cast<double>(values.size() - 1))];
+}
+
+/// The plan with all that is needed to run its steps.
+struct Loaded {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<WeightStore> weights;
+  std::unique_ptr<Executor> executor;
+};
+
+int load(const Plan &plan, const ModelLocation &location, const Options &options, Loaded &loaded) {
+  const plan::InfoRecord &info = plan.info();
+  uint32_t context = options.prompt + options.tokens + 1;
+  if (info.pageSize == 0 || info.vocabularySize == 0)
+    return fail(kUsage, "the plan writes no text: it has no cache or no logits");
+  if (context > info.maxContext)
+    return fail(kUsage, format("%u prompt and %u further tokens do not fit a context of %u",
+                               options.prompt, options.tokens, info.maxContext));
+  if (options.sequences > std::min(info.maxSequences, info.maxSamples))
+    return fail(kUsage, format("%u sequences are more than the %u of the plan; compile with more "
+                               "--max-sequences",
+                               options.sequences, std::min(info.maxSequences, info.maxSamples)));
+  Result<DeviceChoice> choice = parseDevice(options.device);
+  if (!choice.isOk())
+    return fail(kUsage, choice.status());
+  Result<std::unique_ptr<Device>> device = openDevice(*choice, plan, options.threads);
+  if (!device.isOk())
+    return fail(kDevice, device.status());
+  loaded.device = device.takeValue();
+  {
+    Progress progress("loading weights", !options.json);
+    WeightOptions weightOptions;
+    weightOptions.modelDirectory =
+        options.modelDirectory.empty() ? location.directory : options.modelDirectory;
+    weightOptions.threads = loaded.device->sharesHostMemory() ? loaded.device->properties().units
+                                                              : queryCpuInfo().cores;
+    weightOptions.device = loaded.device.get();
+    weightOptions.progress = [&](uint64_t done, uint64_t total) { progress.update(done, total); };
+    Result<std::unique_ptr<WeightStore>> weights = WeightStore::load(plan, weightOptions);
+    if (!weights.isOk())
+      return fail(kModel, weights.status());
+    loaded.weights = weights.takeValue();
+  }
+  ExecutorOptions limits;
+  limits.pageCount =
+      static_cast<uint32_t>(StepDriver::pages(info, options.sequences, context));
+  limits.maxSamples = options.sequences;
+  Result<std::unique_ptr<Executor>> executor =
+      Executor::create(plan, *loaded.device, *loaded.weights, limits);
+  if (!executor.isOk())
+    return fail(kDevice, executor.status());
+  loaded.executor = executor.takeValue();
+  return kOk;
+}
+
+/// Times of the kernels of one decode step, each waited for on its own.
+Status traceStep(const Plan &plan, StepDriver &driver, Measured &measured) {
+  std::vector<LaunchTrace> launches(plan.instructions().size());
+  StepTrace trace;
+  trace.launches = launches;
+  QUIRE_RETURN_IF_ERROR(driver.decode(&trace).status());
+  std::vector<KernelTime> kernels(plan.kernels().size());
+  for (uint32_t i = 0; i < trace.count; ++i) {
+    KernelTime &kernel = kernels[launches[i].kernel];
+    kernel.name = plan.string(plan.kernels()[launches[i].kernel].name);
+    ++kernel.launches;
+    kernel.seconds += static_cast<double>(launches[i].nanoseconds) * 1e-9;
+    measured.traced += static_cast<double>(launches[i].nanoseconds) * 1e-9;
+  }
+  std::erase_if(kernels, [](const KernelTime &kernel) { return kernel.launches == 0; });
+  std::sort(kernels.begin(), kernels.end(),
+            [](const KernelTime &a, const KernelTime &b) { return a.seconds > b.seconds; });
+  measured.kernels = std::move(kernels);
+  return Status::ok();
+}
+
+Status measure(const Plan &plan, Executor &executor, const Options &options, Measured &measured) {
+  StepDriver driver(executor, options.sequences, options.prompt + options.tokens + 1);
+  // The first round warms caches and, on a GPU, records the decode step.
+  for (uint32_t round = 0; round <= options.rounds && !interrupted(); ++round) {
+    driver.reset();
+    QUIRE_ASSIGN_OR_RETURN(double prompt, driver.prompt(options.prompt));
+    if (round > 0)
+      measured.prompts.push_back(prompt);
+    for (uint32_t token = 0; token < options.tokens && !interrupted(); ++token) {
+      QUIRE_ASSIGN_OR_RETURN(double step, driver.decode());
+      if (round > 0)
+        measured.steps.push_back(step);
+    }
+  }
+  return options.kernels && !interrupted() ? traceStep(plan, driver, measured) : Status::ok();
+}
+
+std::string table(const Options &options, const Measured &measured) {
+  double prompt = quantile(measured.prompts, 0.5), step = quantile(measured.steps, 0.5);
+  double sequences = options.sequences;
+  std::string text = measured.model + " on " + measured.device + ", loaded in " +
+                     formatSeconds(measured.load) + "\n\n";
+  text += "| what | tokens | median | tokens/s |\n|---|---|---|---|\n";
+  text += format("| prompts of %u | %.0f | %.3f ms | %.1f |\n", options.prompt,
+                 sequences * options.prompt, prompt * 1e3, sequences * options.prompt / prompt);
+  text += format("| a step of %u at context %u | %u | %.3f ms (%.3f … %.3f) | %.1f |\n",
+                 options.sequences, options.prompt, options.sequences, step * 1e3,
+                 quantile(measured.steps, 0.05) * 1e3, quantile(measured.steps, 0.95) * 1e3,
+                 sequences / step);
+  if (measured.kernels.empty())
+    return text;
+  text += format("\nA step's kernels, each waited for on its own (%.3f ms in all):\n\n"
+                 "| kernel | launches | ms | share |\n|---|---|---|---|\n",
+                 measured.traced * 1e3);
+  for (const KernelTime &kernel : measured.kernels)
+    text += format("| %s | %u | %.3f | %.1f %% |\n", kernel.name.c_str(), kernel.launches,
+                   kernel.seconds * 1e3, 100 * kernel.seconds / measured.traced);
+  return text;
+}
+
+std::string json(const Options &options, const Measured &measured) {
+  nlohmann::json kernels = nlohmann::json::array();
+  for (const KernelTime &kernel : measured.kernels)
+    kernels.push_back(
+        {{"name", kernel.name}, {"launches", kernel.launches}, {"seconds", kernel.seconds}});
+  nlohmann::json result = {{"model", measured.model},
+                           {"device", measured.device},
+                           {"loadSeconds", measured.load},
+                           {"sequences", options.sequences},
+                           {"prompt", options.prompt},
+                           {"promptSeconds", measured.prompts},
+                           {"stepSeconds", measured.steps},
+                           {"kernels", kernels}};
+  return result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+int bench(const Options &options) {
+  installInterruptHandler();
+  ModelLocation location;
+  if (int code = locateModel({options.model, {}, options.json}, location))
+    return code;
+  auto start = std::chrono::steady_clock::now();
+  Result<Plan> plan = Plan::open(location.plan);
+  if (!plan.isOk())
+    return fail(kModel, plan.status());
+  Loaded loaded;
+  if (int code = load(*plan, location, options, loaded))
+    return code;
+  Measured measured;
+  measured.model = plan->string(plan->info().modelName);
+  measured.device = loaded.device->properties().name;
+  measured.load = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (Status status = measure(*plan, *loaded.executor, options, measured); !status.isOk())
+    return fail(kDevice, status);
+  if (interrupted())
+    return kInterrupted;
+  Status written = writeOutput(options.json ? json(options, measured) : table(options, measured));
+  return written.isOk() ? kOk : fail(kGeneral, written);
+}
+
+constexpr const char *kExamples = R"(Examples:
+  quire bench                                     the demo model
+  quire bench model.plan --prompt 2048            a long prompt, then tokens behind it
+  quire bench model.plan --sequences 16 --kernels sixteen at a time, and where the time goes
+The text is made up and nothing is sampled: what is timed are the plan's steps, from the batch on the
+host to its end on the device. The table is Markdown; --json has every single time.)";
+
+} // namespace
+
+void addBenchCommand(CLI::App &program, Action &action) {
+  CLI::App *command = program.add_subcommand("bench", "Measure a plan's steps on this machine");
+  auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "Plan or model directory (default: the demo model)")
+      ->type_name("PLAN|MODEL_DIR");
+  command->add_option("--model-dir", options->modelDirectory,
+                      "Folder of the weights, if not where the plan was compiled from");
+  command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads of the CPU (default: all cores)");
+  command->add_option("--sequences", options->sequences, "Sequences at a time")
+      ->check(CLI::Range(1u, 65536u))->capture_default_str();
+  command->add_option("--prompt", options->prompt, "Prompt tokens of each sequence")
+      ->check(CLI::Range(1u, 1u << 24))->capture_default_str();
+  command->add_option("--tokens", options->tokens, "Tokens written by each, a step each")
+      ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
+  command->add_option("--rounds", options->rounds, "Repetitions, after one to warm up")
+      ->check(CLI::Range(1u, 1000u))->capture_default_str();
+  command->add_flag("--kernels", options->kernels, "Also time the kernels of one step");
+  command->add_flag("--json", options->json, "Print every time as JSON");
+  command->footer(kExamples);
+  command->callback([&action, options] { action = [options] { return bench(*options); }; });
+}
+
+} // namespace quire::cli
