@@ -59,7 +59,11 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
     ScheduleView schedule(kernel);
     linalg::GenericOp product;
     bool reducesRows = false, loops = false;
+    int64_t columns = 0; // of the first value that a loop carries
     kernel.walk([&](Operation *op) {
+      if (auto loop = dyn_cast<scf::ForOp>(op); loop && loop.getNumResults() > 0)
+        if (auto type = dyn_cast<RankedTensorType>(loop.getResult(0).getType()))
+          columns = type.getShape().back();
       loops |= isa<scf::ForOp>(op);
       auto generic = dyn_cast<linalg::GenericOp>(op);
       if (!generic || generic.getNumReductionLoops() == 0)
@@ -83,6 +87,11 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
       auto shape = cast<RankedTensorType>(product.getResult(0).getType()).getShape();
       auto [m, n] = divideProduct(rowsOf(product), shape.back(), warps);
       division = {m, n, 1};
+    } else if (!byRows && !product && columns) {
+      // A loop without products: its warps share the columns.
+      while (warps > 1 && columns % (16 * warps) != 0)
+        warps /= 2;
+      division = {1, warps, 1};
     } else if (!byRows) {
       // Strips of 16 rows are dealt to the warps; with fewer strips than warps there are fewer
       // warps.

@@ -166,6 +166,17 @@ LogicalResult makeMerge(KernelOp kernel) {
   return success();
 }
 
+/// The schedule of a kernel that walks parts instead of keys.
+ScheduleAttr withoutKeys(ScheduleAttr schedule) {
+  if (schedule.getParallel() != Parallel::Keys)
+    return schedule;
+  return ScheduleAttr::get(schedule.getContext(), schedule.getRows(), schedule.getPanels(),
+                           schedule.getColumns(), schedule.getDepth(), schedule.getQueries(),
+                           schedule.getKeys(), schedule.getSplit(), schedule.getRegisters(),
+                           schedule.getWarps(), schedule.getStages(), schedule.getInstruction(),
+                           Parallel::Rows);
+}
+
 struct SplitAttentionPass : impl::SplitAttentionPassBase<SplitAttentionPass> {
   void runOnOperation() override {
     for (auto kernel : llvm::to_vector(getOperation().getOps<KernelOp>())) {
@@ -179,6 +190,7 @@ struct SplitAttentionPass : impl::SplitAttentionPassBase<SplitAttentionPass> {
       builder.setInsertionPointAfter(kernel);
       auto merge = cast<KernelOp>(builder.clone(*kernel));
       merge.setSymName((kernel.getSymName() + "_merge").str());
+      merge.setScheduleAttr(withoutKeys(merge.getScheduleAttr()));
       if (failed(makePartial(kernel)) || failed(makeMerge(merge)))
         return signalPassFailure();
       listBehind(kernel, merge);
