@@ -15,9 +15,12 @@ namespace {
 
 NativeCode nativeCode(const cuda::CudaImage &image) {
   NativeCode code{image.target.image, image.bytes, {}};
+  // Every kernel waits for its predecessors itself where the GPU knows how.
+  uint32_t flags =
+      image.target.image == plan::ImageTarget::Sm90a ? plan::kEntryProgrammaticLaunch : 0;
   for (const cuda::CudaKernelCode &kernel : image.kernels)
     code.entries.push_back({kernel.offset, kernel.bytes, kernel.kernel.symbol, kernel.kernel.threads,
-                            kernel.kernel.sharedBytes, kernel.registers, 0});
+                            kernel.kernel.sharedBytes, kernel.registers, flags});
   return code;
 }
 

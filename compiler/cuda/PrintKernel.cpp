@@ -40,8 +40,11 @@ FailureOr<std::string> parameters(const KernelContext &context) {
       if (element.empty())
         return kernel.emitOpError()
                << "has a buffer of " << type.getElementType() << ", which CUDA kernels cannot read";
-      buffers +=
-          (written.contains(argument) ? "" : "const ") + element + " *__restrict__ " + name + ", ";
+      // A kernel may start before its predecessor has ended, and reads through a pointer to constants
+      // are not coherent: only what no kernel writes is one.
+      bool isWritten = written.contains(argument), isConstant = type.hasStaticShape();
+      buffers += (isWritten ? "" : "const ") + element +
+                 (isWritten || isConstant ? " *__restrict__ " : " *") + name + ", ";
     } else {
       scalars += "long long " + name + ", ";
     }
@@ -87,7 +90,7 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
     out << "// schedule " << printed(kernel.getScheduleAttr()) << "\n";
   out << "// walk " << walk.getValue() << ", " << context.warpsM << " x " << context.warpsN
       << " warps\n";
-  for (StringRef header : {"types", "copy", "mma", "reduce", "math"})
+  for (StringRef header : {"types", "launch", "copy", "mma", "reduce", "math"})
     out << "#include \"quire/" << header << ".h\"\n";
   out << "using namespace quire;\n\n";
   out << "extern \"C\" __global__ void __launch_bounds__(" << result.threads
@@ -96,6 +99,7 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
     out << "  extern __shared__ __align__(128) unsigned char shared[];\n";
   out << "  const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;\n";
   out << "  (void)lane, (void)warp, (void)items;\n";
+  out << "  awaitPredecessors();\n  startSuccessors();\n";
   out << context.text.text() << "}\n";
   return result;
 }

@@ -24,13 +24,32 @@ bool fitsPage(int64_t keys, int64_t page) {
   return keys > 0 && page > 0 && (keys % page == 0 || page % keys == 0);
 }
 
+/// Keys of a split where one query token meets a long context.
+constexpr int64_t kDecodeSplit = 256;
+/// Shared memory for tiles under way that still leaves room for a second block on a multiprocessor.
+constexpr int64_t kRingBytes = 100 << 10;
+
+/// Bytes of the tiles of keys and values under way: warps that divide the keys have a ring each.
+int64_t ringBytes(const KernelShape &shape, const Choice &choice, int64_t keys) {
+  int64_t rings = choice.parallel == "keys" ? choice.warps : 1;
+  return rings * choice.stages * 2 * keys * shape.headDim * std::max<int64_t>(shape.elementBytes, 2);
+}
+
 /// Keys of a tile: whole pages or a part of one, a part of a split, a multiple of what tensor cores
-/// take; 0 if no such number exists.
-int64_t keysOfTile(int64_t page, int64_t split) {
-  for (int64_t keys : {64, 48, 32, 16})
-    if (fitsPage(keys, page) && split % std::lcm(keys, page) == 0)
+/// take, the most whose ring leaves room for a second block, else the fewest; 0 if no such number
+/// exists.
+int64_t keysOfTile(const KernelShape &shape, const Choice &choice) {
+  int64_t fewest = 0;
+  for (int64_t keys : {64, 48, 32, 16}) {
+    if (!fitsPage(keys, shape.page) || choice.split % std::lcm(keys, shape.page) != 0)
+      continue;
+    if (ringBytes(shape, choice, keys) <= kRingBytes)
       return keys;
-  int64_t pages = std::lcm(std::max<int64_t>(page, 1), kFragment);
+    fewest = keys;
+  }
+  if (fewest)
+    return fewest;
+  int64_t pages = std::lcm(std::max<int64_t>(shape.page, 1), kFragment);
   return pages <= 2 * kMaxQueries ? pages : 0;
 }
 
@@ -62,9 +81,13 @@ std::vector<Choice> linearChoices(const KernelShape &shape) {
     choice.rows = rows;
     choice.limit = rows == 128 ? 0 : rows;
     if (rows == 1) {
-      // Streams weights: a few rows of them a warp, and items for every multiprocessor.
+      // Streams weights: a block for each of their rows, with two or more 16-byte reads a thread.
       choice.instruction = "fma";
-      choice.columns = columnsOfItem(shape.width, 8);
+      choice.columns = 1;
+      int64_t reads = shape.columns * std::max<int64_t>(shape.elementBytes, 1) / 16;
+      choice.warps =
+          static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(
+              reads / 64, 1, 8))));
     } else {
       choice.instruction = "mma";
       choice.columns = columnsOfItem(shape.width, rows);
@@ -92,6 +115,9 @@ std::vector<Choice> attentionChoices(const KernelShape &shape) {
       choice.queries = static_cast<int64_t>(std::bit_floor(tile));
     }
     choice.parallel = single ? "keys" : "rows";
+    // A single query has few items; splits of its keys give the other multiprocessors work.
+    if (single && shape.page > 0 && kDecodeSplit % shape.page == 0 && shape.context > kDecodeSplit)
+      choice.split = kDecodeSplit;
     choices.push_back(completeForGpu(shape, choice));
   }
   return choices;
@@ -142,15 +168,24 @@ std::optional<std::string> whyIllegalAttention(const KernelShape &shape, const C
 
 Choice completeForGpu(const KernelShape &shape, Choice choice) {
   bool isLinear = shape.family == "linear", isAttention = shape.family == "attention";
+  if (choice.warps == 0)
+    choice.warps = shape.family == "rows" && shape.columns > 2048 ? 8 : 4;
   if (isAttention) {
-    int64_t keys = keysOfTile(shape.page, choice.split);
+    if (choice.parallel.empty())
+      choice.parallel = choice.queries == 1 ? "keys" : "rows";
+    bool ownStages = choice.stages != 0;
+    if (!ownStages)
+      choice.stages = choice.parallel == "keys" ? 3 : 2;
+    int64_t keys = keysOfTile(shape, choice);
     bool tensorCores = keys && shape.headDim % kFragment == 0;
     if (choice.instruction.empty())
       choice.instruction = tensorCores ? "mma" : "fma";
     if (choice.keys == 0)
       choice.keys = keys ? keys : std::min<int64_t>(shape.page, 64);
-    if (choice.parallel.empty())
-      choice.parallel = choice.queries == 1 ? "keys" : "rows";
+    if (!ownStages && !onTensorCores(choice))
+      choice.stages = 0;
+    else if (!ownStages && ringBytes(shape, choice, choice.keys) > 2 * kRingBytes)
+      choice.stages = 2;
     if (choice.split > 0 && fitsPage(choice.keys, shape.page)) {
       int64_t unit = std::lcm(shape.page, choice.keys);
       int64_t units = (shape.context + unit - 1) / unit;
@@ -165,10 +200,8 @@ Choice completeForGpu(const KernelShape &shape, Choice choice) {
     if (choice.depth == 0 && onTensorCores(choice))
       choice.depth = depthOf(shape.columns, shape.elementBytes);
   }
-  if (choice.warps == 0)
-    choice.warps = shape.family == "rows" && shape.columns > 2048 ? 8 : 4;
   if (choice.stages == 0 && onTensorCores(choice))
-    choice.stages = isAttention ? 2 : 3;
+    choice.stages = 3;
   return choice;
 }
 

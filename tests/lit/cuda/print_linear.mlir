@@ -9,7 +9,9 @@
 
 // CHECK: //=== linear_add threads 128 shared 36864
 // CHECK: // grid {{.*}}<tokens, 64>, <constant, 8>
-// CHECK: extern "C" __global__ void __launch_bounds__(128, 1) quire_linear_add(const bf16 *__restrict__ in0, const bf16 *__restrict__ in1, const bf16 *__restrict__ in2, const bf16 *__restrict__ in3, bf16 *__restrict__ out0, long long items)
+// CHECK: extern "C" __global__ void __launch_bounds__(128, 1) quire_linear_add(const bf16 *in0, const bf16 *__restrict__ in1, const bf16 *__restrict__ in2, const bf16 *in3, bf16 *__restrict__ out0, long long items)
+// CHECK: awaitPredecessors();
+// CHECK: startSuccessors();
 // CHECK: const long long item0 = blockIdx.x / 8;
 // CHECK: const long long item1 = blockIdx.x % 8;
 // CHECK: const auto fetch = [&](long long [[AT:at[0-9]*]], int slot) {

@@ -105,6 +105,9 @@ constexpr Usage kUsages[] = {
       else
         arriveNamed(1, 128);
       f[threadIdx.x] = ring.slot;)"},
+    {"launch", false, R"(
+      awaitPredecessors();
+      startSuccessors();)"},
     {"tma", true, R"(
       const TensorMap &map = *reinterpret_cast<const TensorMap *>(b);
       if (threadIdx.x == 0) {
