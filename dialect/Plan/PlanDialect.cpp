@@ -62,7 +62,7 @@ LogicalResult RotaryTableOp::verify() {
 }
 
 LogicalResult PoolOp::verify() {
-  if (getElements() < 1 || getWindow() < 0 || !isa<FloatType>(getElement()))
+  if (getElements() < 1 || !isa<FloatType>(getElement()))
     return emitOpError() << "needs a positive number of float elements a page";
   return success();
 }

@@ -36,7 +36,7 @@ Attribute BindAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess() || failed(kind = FieldParser<BindKind>::parse(parser)))
     return {};
   while (succeeded(parser.parseOptionalComma())) {
-    int64_t number;
+    int64_t number = 0;
     OptionalParseResult parsed = parser.parseOptionalInteger(number);
     if (parsed.has_value()) {
       if (failed(*parsed))
