@@ -54,7 +54,18 @@ expect 0 'times the tokens/s of static' simulate "$traces/two.csv" --static
 expect 0 '"finished": 3' simulate "$traces/conversation.jsonl" --json --policy fcfs,shortest-job
 expect 0 '48.00 % of the prompt tokens (1536)' simulate "$traces/conversation.jsonl" --pages 0
 expect 2 "no such file\\|No such file" simulate "$scratch/none.csv"
-expect 2 'TRACE is required' simulate
+expect 2 'either a trace or --replay' simulate
+expect 0 'steps simulated' simulate "$traces/two.csv" --record "$scratch/two.record"
+expect 0 '^identical: .*, [1-9][0-9]* steps$' simulate --replay "$scratch/two.record"
+expect 0 'decode' simulate --replay "$scratch/two.record" --explain 2
+cp "$scratch/out" "$scratch/story"
+expect 0 'decode' simulate "$traces/two.csv" --explain 2
+checks=$((checks + 1))
+cmp -s "$scratch/out" "$scratch/story" || report "the story of a run is not that of its record"
+expect 2 'has no request 3; it has 1 to 2' simulate "$traces/two.csv" --explain 3
+expect 2 'about one run' simulate "$traces/two.csv" --explain 1 --policy fcfs,priority
+expect 2 'no record of a scheduler' simulate --replay "$traces/two.csv" --explain 1
+expect 1 'cannot write the record' simulate "$traces/two.csv" --record "$scratch/none/two.record"
 expect 2 "no policy 'best'; there are fcfs" simulate "$traces/two.csv" --policy best
 expect 2 'rate must be above 0' simulate "$traces/two.csv" --rate 0
 expect 2 "cost 'token=x'" simulate "$traces/two.csv" --cost token=x

@@ -3,6 +3,7 @@
 #include "tools/quire/Console.h"
 #include "tools/quire/SimulateOptions.h"
 #include "tools/quire/SimulateOutput.h"
+#include "tools/quire/SimulateRecord.h"
 
 #include <CLI/CLI.hpp>
 
@@ -31,12 +32,12 @@ Result<SimulatedRun> runOne(const std::string &name, bool isStatic, const Simula
 }
 
 Result<std::vector<SimulatedRun>> runAll(const SimulateOptions &options, const Trace &trace,
-                                         SimulationConfig config) {
+                                         SimulationConfig config, Recorder *recorder) {
   std::vector<SimulatedRun> runs;
   for (const std::string &name : options.policies) {
     QUIRE_ASSIGN_OR_RETURN(config.scheduling.policy, parsePolicy(name));
     QUIRE_ASSIGN_OR_RETURN(SimulatedRun run, runOne(name, false, [&](const auto &progress) {
-                             return simulate(trace, config, progress);
+                             return simulate(trace, config, progress, recorder);
                            }));
     runs.push_back(std::move(run));
   }
@@ -54,13 +55,60 @@ Result<std::vector<SimulatedRun>> runAll(const SimulateOptions &options, const T
   return runs;
 }
 
-int simulateTrace(const SimulateOptions &options) {
-  if (options.requests < 0)
-    return fail(kUsage, format("--requests must be at least 0, not %lld",
-                               static_cast<long long>(options.requests)));
+Status checkOptions(const SimulateOptions &options) {
+  auto usage = [](std::string message) {
+    return Status::error(ErrorCode::InvalidArgument, std::move(message));
+  };
+  if (options.trace.empty() == options.replay.empty())
+    return usage("simulate needs either a trace or --replay with a record");
+  if (options.requests < 0 || options.explain < 0)
+    return usage(format("--requests and --explain must be at least 0, not %lld and %lld",
+                        static_cast<long long>(options.requests),
+                        static_cast<long long>(options.explain)));
   for (const std::string &name : options.policies)
-    if (Result<Policy> policy = parsePolicy(name); !policy.isOk())
-      return fail(kUsage, policy.status());
+    QUIRE_RETURN_IF_ERROR(parsePolicy(name).status());
+  bool recorded = !options.record.empty() || options.explain > 0;
+  if (recorded && options.policies.size() > 1)
+    return usage("--record and --explain are about one run; give one --policy");
+  if (!options.record.empty() && (options.explain > 0 || !options.replay.empty()))
+    return usage("--record goes with neither --explain nor --replay; explain the file afterwards: "
+                 "--replay FILE --explain N");
+  return Status::ok();
+}
+
+/// Simulates and prints figures, or one request's story.
+int simulateTrace(const SimulateOptions &options, const Trace &trace,
+                  const SimulationConfig &config) {
+  MemoryRecorder memory;
+  std::unique_ptr<FileRecorder> file;
+  if (!options.record.empty()) {
+    Result<std::unique_ptr<FileRecorder>> created = FileRecorder::create(options.record);
+    if (!created.isOk())
+      return fail(kGeneral, created.status());
+    file = created.takeValue();
+  }
+  Recorder *recorder = file.get();
+  if (options.explain > 0)
+    recorder = &memory;
+  Result<std::vector<SimulatedRun>> runs = runAll(options, trace, config, recorder);
+  if (!runs.isOk())
+    return interrupted() ? static_cast<int>(kInterrupted) : fail(kGeneral, runs.status());
+  Status status = file ? file->close() : Status::ok();
+  if (!status.isOk())
+    return fail(kGeneral, status);
+  if (options.explain > 0)
+    return printStory(memory.stream, static_cast<uint64_t>(options.explain));
+  IdealHits ideal = idealHits(trace);
+  status = writeOutput(options.json ? simulateJson(options.trace, *runs, ideal)
+                                    : simulateTable(*runs, ideal));
+  return status.isOk() ? static_cast<int>(kOk) : fail(kGeneral, status);
+}
+
+int runSimulate(const SimulateOptions &options) {
+  if (Status status = checkOptions(options); !status.isOk())
+    return fail(kUsage, status);
+  if (!options.replay.empty())
+    return replayRecord(options.replay, static_cast<uint64_t>(options.explain));
   Result<Trace> trace = readTrace(options.trace);
   if (!trace.isOk())
     return fail(kUsage, trace.status());
@@ -69,17 +117,10 @@ int simulateTrace(const SimulateOptions &options) {
   Result<SimulationConfig> config = simulationConfig(options, *trace);
   if (!config.isOk())
     return fail(kUsage, config.status());
+  if (!config->scheduling.cost.isKnown())
+    return fail(kUsage, "--cost needs a step or a token that takes time: both are 0");
   trace->scaleRate(options.rate);
-  Result<std::vector<SimulatedRun>> runs = runAll(options, *trace, *config);
-  if (!runs.isOk())
-    return interrupted()
-               ? kInterrupted
-               : fail(runs.status().code() == ErrorCode::InvalidArgument ? kUsage : kGeneral,
-                      runs.status());
-  IdealHits ideal = idealHits(*trace);
-  Status status = writeOutput(options.json ? simulateJson(options.trace, *runs, ideal)
-                                           : simulateTable(*runs, ideal));
-  return status.isOk() ? static_cast<int>(kOk) : fail(kGeneral, status);
+  return simulateTrace(options, *trace, *config);
 }
 
 } // namespace
@@ -89,7 +130,7 @@ void addSimulateCommand(CLI::App &program, Action &action) {
   CLI::App *command = program.add_subcommand(
       "simulate", "Serve a trace in virtual time: latencies, throughput, use of the cache");
   addSimulateOptions(*command, *options);
-  command->callback([options, &action] { action = [options] { return simulateTrace(*options); }; });
+  command->callback([options, &action] { action = [options] { return runSimulate(*options); }; });
 }
 
 } // namespace quire::cli

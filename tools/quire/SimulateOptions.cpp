@@ -20,7 +20,7 @@ static constexpr CostModel kCost = {3600, 26, 1, 2, 0.03, 0.00105};
 static constexpr TransferModel kTransfer = {10, 38};
 
 void addSimulateOptions(CLI::App &command, SimulateOptions &o) {
-  command.add_option("TRACE", o.trace, "Azure CSV or Mooncake JSON lines")->required();
+  command.add_option("TRACE", o.trace, "Azure CSV or Mooncake JSON lines");
   command
       .add_option("--policy", o.policies,
                   "fcfs, priority, shortest-job, earliest-deadline, fair-share; several with "
@@ -75,6 +75,11 @@ void addSimulateOptions(CLI::App &command, SimulateOptions &o) {
                   format("Microseconds of a copy to the swap store or back: copy=%g,page=%g",
                          kTransfer.perTransfer, kTransfer.perPage))
       ->delimiter(',');
+  command.add_option("--record", o.record, "Write every decision of the scheduler to this file");
+  command.add_option("--replay", o.replay,
+                     "Instead of a trace: decide again on a record's input and compare");
+  command.add_option("--explain", o.explain,
+                     "Tell what happened to one request instead of figures; 1 is the first");
   command.add_flag("--json", o.json, "As JSON, times in milliseconds");
   command.footer(R"(Default costs: one H200, dense model of 8 billion parameters, bf16.
 
@@ -84,7 +89,9 @@ Examples:
   quire simulate azure_conv.csv --rate 4 --policy fcfs,shortest-job
   quire simulate azure_conv.csv --rate 8 --pages 4000     under pressure: preemptions, swaps
   quire simulate mooncake.jsonl --pages 0                 prefix hits of an unbounded cache
-  quire simulate azure_conv.csv --target-step 30 --json   for a script)");
+  quire simulate azure_conv.csv --target-step 30 --json   for a script
+  quire simulate azure_conv.csv --rate 8 --explain 500    why did this one wait?
+  quire simulate azure_conv.csv --record a.rec && quire simulate --replay a.rec)");
 }
 
 Result<Policy> parsePolicy(const std::string &name) {

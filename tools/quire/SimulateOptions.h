@@ -17,6 +17,8 @@ struct SimulateOptions {
   std::vector<std::string> policies{"fcfs"};
   std::string preemption = "cheaper";
   std::vector<std::string> costs, transfers; ///< NAME=MICROSECONDS
+  std::string record, replay;                ///< files; empty: none
+  int64_t explain = 0;                       ///< serial of a request; 0: none
   double rate = 1;
   int64_t requests = 0; ///< 0: all
   int32_t pages = 50000, hostPages = 25000, pageSize = 16;

@@ -95,6 +95,34 @@ TEST(Simulator, UnusedSlotsAreThoseOfLastPages) {
   EXPECT_DOUBLE_EQ(f.memory.wasteReserved(), 1 - 6.0 / 13);
 }
 
+TEST(Simulator, SwapsTakeTheLinksTime) {
+  // A: 4 prompt and 6 new tokens, B: 7 and 3. Four pages of 4, copies 10 us and 100 us a page.
+  //    0 .. 210   both prefill; one page is left, and both will soon need one
+  //  210 .. 420   B is swapped out, so that A can grow
+  //  210 .. 760   A decodes five times and ends     A: 110 later each
+  //  760 .. 970   B is swapped in
+  //  970 .. 1190  B decodes twice and ends          B: 870 and 110 later
+  Trace trace = twoRequests(0);
+  trace.requests[0].newTokens = 6;
+  trace.requests[1].promptTokens = 7;
+  trace.requests[1].newTokens = 3;
+  SimulationConfig config = smallConfig();
+  config.scheduling.tokenBudget = 12;
+  config.scheduling.cache.pageCount = 4;
+  config.scheduling.cache.hostPages = 2;
+  config.scheduling.preemption = PreemptionMode::Swap;
+  config.scheduling.watermark = 0;
+  config.scheduling.transfer = {10, 100};
+  SimulationFigures f = run(trace, config);
+  EXPECT_EQ(f.scheduler.preemptedToSwap, 1);
+  EXPECT_EQ(f.scheduler.swappedPages, 4);
+  EXPECT_EQ(f.firstToken.max, 210);
+  EXPECT_DOUBLE_EQ(f.interToken.mean, (5 * 110 + 870 + 110) / 7.0);
+  EXPECT_EQ(f.interToken.max, 870);
+  EXPECT_EQ(f.duration, 1190);
+  EXPECT_EQ(f.busy, 210 + 7 * 110);
+}
+
 TEST(Simulator, EqualBlocksAreHits) {
   Result<Trace> trace = readTrace(std::string(QUIRE_TRACES) + "/conversation.jsonl");
   ASSERT_TRUE(trace.isOk());

@@ -19,7 +19,7 @@ static std::string mooncakeError(const std::string &lines) {
   return trace.isOk() ? "no error" : trace.status().message();
 }
 
-TEST(Trace, ReadsAzureAcrossMidnightOfALeapDay) {
+TEST(Trace, ReadsAzureAcrossTheEndOfALeapDay) {
   Result<Trace> trace = readTrace(std::string(QUIRE_TRACES) + "/two.csv");
   ASSERT_TRUE(trace.isOk()) << trace.status().message();
   ASSERT_EQ(trace->requests.size(), 2u);
