@@ -62,6 +62,13 @@ cp "$scratch/out" "$scratch/story"
 expect 0 'decode' simulate "$traces/two.csv" --explain 2
 checks=$((checks + 1))
 cmp -s "$scratch/out" "$scratch/story" || report "the story of a run is not that of its record"
+expect 0 'steps simulated' simulate "$traces/two.csv" --policy fcfs,priority --report "$scratch/report.html" \
+  --chrome-trace "$scratch/chrome.json"
+checks=$((checks + 2))
+[ "$(grep -c '</svg>' "$scratch/report.html")" -eq 5 ] || report "the report does not have five charts"
+steps=$(sed -n 's/^steps  *\([0-9]*\) .*/\1/p' "$scratch/out")
+[ "$(grep -c '"ph":"X"' "$scratch/chrome.json")" -eq "$steps" ] || report "the Chrome trace does not have $steps steps"
+expect 1 'none/report.html' simulate "$traces/two.csv" --report "$scratch/none/report.html"
 expect 2 'has no request 3; it has 1 to 2' simulate "$traces/two.csv" --explain 3
 expect 2 'about one run' simulate "$traces/two.csv" --explain 1 --policy fcfs,priority
 expect 2 'no record of a scheduler' simulate --replay "$traces/two.csv" --explain 1

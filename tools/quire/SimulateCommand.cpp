@@ -4,6 +4,9 @@
 #include "tools/quire/SimulateOptions.h"
 #include "tools/quire/SimulateOutput.h"
 #include "tools/quire/SimulateRecord.h"
+#include "tools/quire/SimulateReport.h"
+
+#include "runtime/base/File.h"
 
 #include <CLI/CLI.hpp>
 
@@ -32,12 +35,14 @@ Result<SimulatedRun> runOne(const std::string &name, bool isStatic, const Simula
 }
 
 Result<std::vector<SimulatedRun>> runAll(const SimulateOptions &options, const Trace &trace,
-                                         SimulationConfig config, Recorder *recorder) {
+                                         SimulationConfig config, Recorder *recorder,
+                                         SimulationObserver *observer) {
   std::vector<SimulatedRun> runs;
   for (const std::string &name : options.policies) {
     QUIRE_ASSIGN_OR_RETURN(config.scheduling.policy, parsePolicy(name));
     QUIRE_ASSIGN_OR_RETURN(SimulatedRun run, runOne(name, false, [&](const auto &progress) {
-                             return simulate(trace, config, progress, recorder);
+                             return simulate(trace, config, progress, recorder,
+                                             runs.empty() ? observer : nullptr);
                            }));
     runs.push_back(std::move(run));
   }
@@ -55,12 +60,21 @@ Result<std::vector<SimulatedRun>> runAll(const SimulateOptions &options, const T
   return runs;
 }
 
+Status writeText(const std::string &path, const std::string &text) {
+  std::span<const uint8_t> piece(reinterpret_cast<const uint8_t *>(text.data()), text.size());
+  return writeFileAtomically(path, std::span(&piece, 1));
+}
+
 Status checkOptions(const SimulateOptions &options) {
   auto usage = [](std::string message) {
     return Status::error(ErrorCode::InvalidArgument, std::move(message));
   };
   if (options.trace.empty() == options.replay.empty())
     return usage("simulate needs either a trace or --replay with a record");
+  if ((!options.report.empty() || !options.chromeTrace.empty()) &&
+      (options.explain > 0 || !options.replay.empty()))
+    return usage("--report and --chrome-trace show a run with its figures: without --explain and "
+                 "--replay");
   if (options.requests < 0 || options.explain < 0)
     return usage(format("--requests and --explain must be at least 0, not %lld and %lld",
                         static_cast<long long>(options.requests),
@@ -90,7 +104,14 @@ int simulateTrace(const SimulateOptions &options, const Trace &trace,
   Recorder *recorder = file.get();
   if (options.explain > 0)
     recorder = &memory;
-  Result<std::vector<SimulatedRun>> runs = runAll(options, trace, config, recorder);
+  Timeline timeline;
+  ChromeTrace chrome;
+  ObserverList observers;
+  if (!options.report.empty())
+    observers.add(&timeline);
+  if (!options.chromeTrace.empty())
+    observers.add(&chrome);
+  Result<std::vector<SimulatedRun>> runs = runAll(options, trace, config, recorder, &observers);
   if (!runs.isOk())
     return interrupted() ? static_cast<int>(kInterrupted) : fail(kGeneral, runs.status());
   Status status = file ? file->close() : Status::ok();
@@ -99,6 +120,13 @@ int simulateTrace(const SimulateOptions &options, const Trace &trace,
   if (options.explain > 0)
     return printStory(memory.stream, static_cast<uint64_t>(options.explain));
   IdealHits ideal = idealHits(trace);
+  if (!options.report.empty())
+    status = writeText(options.report, reportPage(options.trace, *runs, timeline,
+                                                  config.scheduling.cache.pageCount, ideal));
+  if (status.isOk() && !options.chromeTrace.empty())
+    status = writeText(options.chromeTrace, chrome.take());
+  if (!status.isOk())
+    return fail(kGeneral, status);
   status = writeOutput(options.json ? simulateJson(options.trace, *runs, ideal)
                                     : simulateTable(*runs, ideal));
   return status.isOk() ? static_cast<int>(kOk) : fail(kGeneral, status);

@@ -75,6 +75,11 @@ void addSimulateOptions(CLI::App &command, SimulateOptions &o) {
                   format("Microseconds of a copy to the swap store or back: copy=%g,page=%g",
                          kTransfer.perTransfer, kTransfer.perPage))
       ->delimiter(',');
+  command.add_option("--report", o.report,
+                     "Write an HTML page: figures, and the first policy's queues and pages over "
+                     "time");
+  command.add_option("--chrome-trace", o.chromeTrace,
+                     "Write the first policy's steps for chrome://tracing or ui.perfetto.dev");
   command.add_option("--record", o.record, "Write every decision of the scheduler to this file");
   command.add_option("--replay", o.replay,
                      "Instead of a trace: decide again on a record's input and compare");
@@ -87,6 +92,7 @@ Examples:
   quire simulate azure_conv.csv                           latencies at the trace's own rate
   quire simulate azure_conv.csv --rate inf --static       what batching each step anew gains
   quire simulate azure_conv.csv --rate 4 --policy fcfs,shortest-job
+  quire simulate azure_conv.csv --rate 4 --report a.html  queues and pages to look at
   quire simulate azure_conv.csv --rate 8 --pages 4000     under pressure: preemptions, swaps
   quire simulate mooncake.jsonl --pages 0                 prefix hits of an unbounded cache
   quire simulate azure_conv.csv --target-step 30 --json   for a script

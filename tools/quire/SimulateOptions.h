@@ -16,9 +16,9 @@ struct SimulateOptions {
   std::string trace;
   std::vector<std::string> policies{"fcfs"};
   std::string preemption = "cheaper";
-  std::vector<std::string> costs, transfers; ///< NAME=MICROSECONDS
-  std::string record, replay;                ///< files; empty: none
-  int64_t explain = 0;                       ///< serial of a request; 0: none
+  std::vector<std::string> costs, transfers;       ///< NAME=MICROSECONDS
+  std::string record, replay, report, chromeTrace; ///< files; empty: none
+  int64_t explain = 0;                             ///< serial of a request; 0: none
   double rate = 1;
   int64_t requests = 0; ///< 0: all
   int32_t pages = 50000, hostPages = 25000, pageSize = 16;
