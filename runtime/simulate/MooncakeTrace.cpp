@@ -29,7 +29,7 @@ static Status readMillis(const TraceLines &lines, const JsonValue &object, const
                          bool needed, Micros &micros) {
   const JsonValue *member = object.find(name);
   double millis = member && member->isNumber() ? member->asNumber() : 0;
-  if ((member ? !member->isNumber() : needed) || !(millis >= 0 && millis < 1e15))
+  if ((member ? !member->isNumber() : needed) || !(millis >= 0 && millis < 1e14))
     return lines.error("\"" + std::string(name) + "\" must be milliseconds of at least 0");
   micros = std::llround(millis * 1000);
   return Status::ok();

@@ -121,8 +121,7 @@ void Simulation::launch(Flight &flight) {
     free = std::max(free, now) + std::llround(config.scheduling.transfer.micros(transfer.count));
     copies.push_back({transfer.request, free});
   }
-  double micros = plan.items.empty() ? 0 : config.scheduling.cost.stepMicros(plan.shape);
-  flight.end = now + (plan.items.empty() ? 0 : std::max<Micros>(1, std::llround(micros)));
+  flight.end = now + (plan.items.empty() ? 0 : stepTime(config.scheduling.cost, plan.shape));
   figures.busy += flight.end - now;
   figures.rows += plan.tokenCount;
   figures.memory.peakPages =
@@ -252,6 +251,10 @@ Result<SimulationFigures> Simulation::run(const SimulationProgress &progress) {
 }
 
 } // namespace
+
+Micros stepTime(const CostModel &cost, const StepShape &shape) {
+  return std::llround(std::clamp(cost.stepMicros(shape), 1.0, 1e12));
+}
 
 int32_t answerLimitOf(const Trace &trace, const SimulationConfig &config) {
   int32_t longest = config.answerLimit;

@@ -56,6 +56,9 @@ Result<SimulationFigures> simulateStatic(const Trace &trace, const SimulationCon
                                          StaticLayout layout,
                                          const SimulationProgress &progress = nullptr);
 
+/// What a step of this shape takes: at least 1 us, at most 10^12 us.
+Micros stepTime(const CostModel &cost, const StepShape &shape);
+
 /// SimulationConfig::answerLimit, or the longest answer.
 int32_t answerLimitOf(const Trace &trace, const SimulationConfig &config);
 

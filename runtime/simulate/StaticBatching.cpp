@@ -3,7 +3,6 @@
 #include "runtime/simulate/Simulator.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace quire {
 
@@ -68,7 +67,7 @@ void StaticServer::formBatch() {
 
 /// Runs one step of the whole batch, whose requests hold `stored` tokens when it is over.
 void StaticServer::iterate(const StepShape &shape, double stored) {
-  Micros micros = std::max<Micros>(1, std::llround(config.scheduling.cost.stepMicros(shape)));
+  Micros micros = stepTime(config.scheduling.cost, shape);
   now += micros;
   figures.busy += micros;
   ++figures.steps;

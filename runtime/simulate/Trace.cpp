@@ -82,6 +82,8 @@ Status TraceLines::append(Trace &trace, TraceRequest request, int64_t promptToke
     origin = arrival;
   else if (arrival < last)
     return error("the request came before the one above it; sort the trace by time");
+  if (arrival - origin > kMostTraceTime)
+    return error("the request comes more than 31 years after the first one");
   last = arrival;
   request.arrival = arrival - origin;
   request.promptTokens = static_cast<int32_t>(promptTokens);

@@ -60,7 +60,8 @@ struct IdealHits {
 IdealHits idealHits(const Trace &trace);
 
 /// Reads a trace. Errors: those of readFile; Corrupt, with file and line, for a line that is not of
-/// the format, lengths outside 1 .. 2^24, or arrivals that go back in time.
+/// the format, lengths outside 1 .. 2^24, arrivals that go
+/// back in time, or a span of more than 31 years.
 Result<Trace> readTrace(const std::string &path);
 
 /// The formats. `text` is the whole file, `name` is for messages.

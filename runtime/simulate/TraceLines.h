@@ -5,7 +5,8 @@
 
 namespace quire {
 
-inline constexpr int64_t kMostTraceTokens = 1 << 24; ///< of a prompt or an answer
+inline constexpr int64_t kMostTraceTokens = 1 << 24;            ///< of a prompt or an answer
+inline constexpr Micros kMostTraceTime = 1'000'000'000'000'000; ///< 31 years
 
 /// Takes the lines of a text one by one, without their ends ("\n" or "\r\n").
 class TraceLines {

@@ -74,7 +74,7 @@ expect 2 'about one run' simulate "$traces/two.csv" --explain 1 --policy fcfs,pr
 expect 2 'no record of a scheduler' simulate --replay "$traces/two.csv" --explain 1
 expect 1 'cannot write the record' simulate "$traces/two.csv" --record "$scratch/none/two.record"
 expect 2 "no policy 'best'; there are fcfs" simulate "$traces/two.csv" --policy best
-expect 2 'rate must be above 0' simulate "$traces/two.csv" --rate 0
+expect 2 'rate must be 0.001 to inf, not 0' simulate "$traces/two.csv" --rate 0
 expect 2 "cost 'token=x'" simulate "$traces/two.csv" --cost token=x
 expect 2 'line 1: neither a CSV trace' simulate "$0"
 

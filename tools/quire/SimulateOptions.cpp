@@ -133,10 +133,10 @@ Status readCoefficients(const char *option, const std::vector<std::string> &word
       if (error != std::errc() || stop != end)
         value = -1;
     }
-    if (known == coefficients.end() || !(value >= 0 && value < 1e12))
+    if (known == coefficients.end() || !(value >= 0 && value <= 1e6))
       return Status::error(ErrorCode::InvalidArgument,
                            std::string(option) + " '" + word +
-                               "' is not one of its names, '=', and microseconds from 0 to 1e12");
+                               "' is not one of its names, '=', and microseconds from 0 to 1e6");
     *known->value = value;
   }
   return Status::ok();
@@ -160,16 +160,15 @@ int64_t pagesForAll(const Trace &trace, int32_t pageSize) {
 } // namespace
 
 Result<SimulationConfig> simulationConfig(const SimulateOptions &o, const Trace &trace) {
-  constexpr double kMost = 1 << 30;
-  if (!(o.rate > 0))
-    return Status::error(ErrorCode::InvalidArgument,
-                         format("--rate must be above 0, not %g", o.rate));
-  QUIRE_RETURN_IF_ERROR(checkRange("--pages", o.pages, 0, kMost));
-  QUIRE_RETURN_IF_ERROR(checkRange("--host-pages", o.hostPages, 0, kMost));
+  constexpr double kMostTokens = 1 << 26, kMostPages = 1 << 26;
+  QUIRE_RETURN_IF_ERROR(
+      checkRange("--rate", o.rate, 1e-3, std::numeric_limits<double>::infinity()));
+  QUIRE_RETURN_IF_ERROR(checkRange("--pages", o.pages, 0, kMostPages));
+  QUIRE_RETURN_IF_ERROR(checkRange("--host-pages", o.hostPages, 0, kMostPages));
   QUIRE_RETURN_IF_ERROR(checkRange("--page-size", o.pageSize, 1, 1 << 16));
   QUIRE_RETURN_IF_ERROR(checkRange("--token-budget", o.tokenBudget, 1, 1 << 20));
   QUIRE_RETURN_IF_ERROR(checkRange("--max-sequences", o.maxSequences, 1, 1 << 16));
-  QUIRE_RETURN_IF_ERROR(checkRange("--max-context", o.maxContext, 0, kMost));
+  QUIRE_RETURN_IF_ERROR(checkRange("--max-context", o.maxContext, 0, kMostTokens));
   QUIRE_RETURN_IF_ERROR(checkRange("--answer-limit", o.answerLimit, 0, 1 << 24));
   QUIRE_RETURN_IF_ERROR(checkRange("--target-step", o.targetStepMillis, 0, 1e9));
   QUIRE_RETURN_IF_ERROR(checkRange("--queue-time", o.queueSeconds, 0, 1e9));
@@ -195,7 +194,8 @@ Result<SimulationConfig> simulationConfig(const SimulateOptions &o, const Trace 
   s.cache.hostPages = o.hostPages;
   s.cache.sharePrefixes = !o.noSharing && trace.hasHashes();
   int64_t pages = o.pages > 0 ? o.pages : pagesForAll(trace, o.pageSize);
-  QUIRE_RETURN_IF_ERROR(checkRange("--pages 0, all requests at once,", double(pages), 1, kMost));
+  QUIRE_RETURN_IF_ERROR(
+      checkRange("--pages 0, all requests at once,", double(pages), 1, kMostPages));
   s.cache.pageCount = static_cast<int32_t>(pages);
   s.maxContext = o.maxContext;
   if (s.maxContext == 0)

@@ -74,6 +74,8 @@ TEST(Trace, NamesFileLineAndValueOfAnError) {
             "5");
   EXPECT_EQ(azureError(kHeader + good + "2023-11-16 18:15:46.4,1,5\n"),
             "t.csv, line 3: the request came before the one above it; sort the trace by time");
+  EXPECT_EQ(azureError(kHeader + good + "2063-11-16 18:15:46.4,1,5\n"),
+            "t.csv, line 3: the request comes more than 31 years after the first one");
   EXPECT_EQ(azureError(kHeader + "2023-13-16 18:15:46,1,5\n"),
             "t.csv, line 2: '2023-13-16 18:15:46' is no time such as 2023-11-16 18:15:46.6805900");
   EXPECT_EQ(azureError(kHeader + "2023-11-16 18:15:46,x,5\n"),
