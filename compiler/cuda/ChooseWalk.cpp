@@ -93,10 +93,10 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
         warps /= 2;
       division = {1, warps, 1};
     } else if (!byRows) {
-      // Strips of 16 rows are dealt to the warps; with fewer strips than warps there are fewer
-      // warps.
+      // Strips of 16 rows are dealt to the warps, the last of which may get rows that are not
+      // there.
       int64_t strips = product ? llvm::divideCeil(rowsOf(product), 16) : 1;
-      while (warps > 1 && strips % warps != 0)
+      while (warps > 1 && warps / 2 >= strips)
         warps /= 2;
       division = {warps, 1, 1};
     }

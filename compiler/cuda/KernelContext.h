@@ -30,7 +30,8 @@ struct KernelContext {
   /// What a thread cannot do without, and what it may take at most.
   int64_t neededRegisters() const { return 32 + carriedRegisters + widestTile + operandRegisters; }
   int64_t plannedRegisters() const {
-    return std::min(65536 / threads(), std::min<int64_t>(255, neededRegisters() + widestTile + 80));
+    return std::min(65536 / threads(),
+                    std::min<int64_t>(255, neededRegisters() + 2 * widestTile + 112));
   }
 
   int64_t threads() const { return 32 * warps; }

@@ -40,8 +40,8 @@ FailureOr<std::string> parameters(const KernelContext &context) {
       if (element.empty())
         return kernel.emitOpError()
                << "has a buffer of " << type.getElementType() << ", which CUDA kernels cannot read";
-      // A kernel may start before its predecessor has ended, and reads through a pointer to constants
-      // are not coherent: only what no kernel writes is one.
+      // A kernel may start before its predecessor has ended, and reads through a pointer to
+      // constants are not coherent: only what no kernel writes is one.
       bool isWritten = written.contains(argument), isConstant = type.hasStaticShape();
       buffers += (isWritten ? "" : "const ") + element +
                  (isWritten || isConstant ? " *__restrict__ " : " *") + name + ", ";
@@ -93,8 +93,8 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
   for (StringRef header : {"types", "launch", "copy", "mma", "reduce", "math"})
     out << "#include \"quire/" << header << ".h\"\n";
   out << "using namespace quire;\n\n";
-  out << "extern \"C\" __global__ void __launch_bounds__(" << result.threads
-      << (walk == "rows" ? ") " : ", 1) ") << result.symbol << "(" << *list << ") {\n";
+  out << "extern \"C\" __global__ void __launch_bounds__(" << result.threads << ", 1) "
+      << result.symbol << "(" << *list << ") {\n";
   if (context.sharedBytes > 0)
     out << "  extern __shared__ __align__(128) unsigned char shared[];\n";
   out << "  const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;\n";

@@ -204,8 +204,6 @@ StringRef mathFunction(StringRef name) {
       .Case("arith.maxnumf", "fmaxf")
       .Case("arith.minnumf", "fminf")
       .Case("arith.remf", "fmodf")
-      .Case("arith.maxsi", "max")
-      .Case("arith.minsi", "min")
       .Case("math.absi", "abs")
       .Default("");
 }
@@ -249,6 +247,11 @@ std::string expressionOf(Operation *op, ArrayRef<std::string> v,
   return llvm::TypeSwitch<Operation *, std::string>(op)
       .Case([&](arith::CmpIOp compare) { return compareIntegers(compare, v); })
       .Case([&](arith::CmpFOp compare) { return compareFloats(compare.getPredicate(), v); })
+      .Case<arith::MaxSIOp, arith::MinSIOp>([&](Operation *extreme) {
+        // Overloads are chosen by both operands' types: literals get theirs.
+        std::string cast = "(" + cuda::registerType(type) + ")";
+        return call(isa<arith::MaxSIOp>(extreme) ? "max" : "min", {cast + v[0], cast + v[1]});
+      })
       .Case([&](arith::SelectOp) { return "(" + v[0] + " ? " + v[1] + " : " + v[2] + ")"; })
       .Case([&](arith::NegFOp) { return "(-" + v[0] + ")"; })
       .Case<arith::MaximumFOp, arith::MinimumFOp>([&](Operation *extreme) {
