@@ -81,7 +81,7 @@ LogicalResult FragmentsPrinter::operation(Operation &op) {
         if (generic.getNumReductionLoops() > 0 && reducesHeld)
           return reduction(generic);
         Type type = generic.getResult(0).getType();
-        if (isRowVector(type) || (readsHeld && isMatrix(type)))
+        if (isRowVector(type) || (readsHeld && isMatrix(type) && readsInPlace(generic)))
           return elementwise(generic);
         return success(); // evaluated where it is used
       })
@@ -258,6 +258,22 @@ FailureOr<Held> FragmentsPrinter::continued(Operation *op, OpOperand *init, Stri
 }
 
 // --- Elementwise -------------------------------------------------------------------------------
+
+/// Whether each lane finds what it reads of held tensors among its own registers: element (rows,
+/// column) reads rows, or rows and column. A tensor of parts [part, rows…] may have a matrix's
+/// shape by chance.
+bool FragmentsPrinter::readsInPlace(linalg::GenericOp op) const {
+  AffineMap result = op.getIndexingMapsArray().back();
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isHeld(operand.get()))
+      continue;
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    for (auto [own, expected] : llvm::zip(map.getResults(), result.getResults()))
+      if (own != expected)
+        return false;
+  }
+  return true;
+}
 
 static std::string hintOf(linalg::GenericOp op) {
   Operation *last = op.getBody()->getTerminator()->getOperand(0).getDefiningOp();

@@ -51,6 +51,7 @@ private:
   mlir::LogicalResult sharedBuffer(mlir::memref::AllocOp op);
   bool isMatrix(mlir::Type type) const;
   bool isRowVector(mlir::Type type) const;
+  bool readsInPlace(mlir::linalg::GenericOp op) const;
   bool isHeld(mlir::Value value) const { return held.contains(value); }
   /// Writes every element of `value` into `target` (declared), "target[i] = …".
   mlir::LogicalResult assign(const Held &target, mlir::Value value);
