@@ -96,7 +96,7 @@ Status roundToBf16(const std::string &from, const std::string &folder) {
   for (const fs::directory_entry &entry : fs::directory_iterator(from, error)) {
     std::string name = entry.path().filename().string();
     if (name.ends_with(".json") && name != "golden.json")
-      fs::copy_file(entry.path(), folder + "/" + name, error);
+      fs::copy_file(entry.path(), folder + "/" + name, fs::copy_options::overwrite_existing, error);
   }
   if (error)
     return Status::error(ErrorCode::Io, "cannot copy the JSON files of " + from);
