@@ -51,15 +51,23 @@ bool onlyMasks(Value value) {
 
 struct ChooseInstructions : quire::cuda::impl::ChooseInstructionsBase<ChooseInstructions> {
   void runOnOperation() override {
+    SmallVector<linalg::GenericOp> contractions;
     getOperation().walk([&](linalg::GenericOp op) {
-      if (!isContraction(op))
-        return;
+      if (isContraction(op))
+        contractions.push_back(op);
+    });
+    // A kernel that reads operands of f32 anywhere keeps its own results exact, too.
+    bool narrows = llvm::all_of(contractions, [](linalg::GenericOp op) {
+      Type left = loadedType(op.getDpsInputs()[0]);
+      return !left || left.isBF16() || left.isF16();
+    });
+    for (linalg::GenericOp op : contractions) {
       Type left = loadedType(op.getDpsInputs()[0]), right = loadedType(op.getDpsInputs()[1]);
       bool isHalf = right && (right.isBF16() || right.isF16()) && onlyMasks(op.getDpsInputs()[1]) &&
-                    (!left || (left == right && onlyMasks(op.getDpsInputs()[0])));
+                    (left ? left == right && onlyMasks(op.getDpsInputs()[0]) : narrows);
       StringRef instruction = !isHalf ? "mma.tf32x3" : right.isBF16() ? "mma.bf16" : "mma.f16";
       op->setAttr(kInstruction, StringAttr::get(&getContext(), instruction));
-    });
+    }
   }
 };
 

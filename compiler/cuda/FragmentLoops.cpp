@@ -86,7 +86,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
       if (staged.contains(tensor) || !maker || maker->getBlock() != op.getBody())
         continue;
       // A fragment that the body computes is held by the time it is read.
-      if (left && !operands.contains(tensor) && !isa<tile::LoadOp, tile::LoadPagesOp>(maker))
+      if (!operands.contains(tensor))
         continue;
       FailureOr<StagedTile> tile = planTile(generic, left);
       if (failed(tile))

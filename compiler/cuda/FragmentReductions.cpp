@@ -6,16 +6,23 @@ using namespace mlir;
 using namespace quire;
 using namespace quire::cuda;
 
+/// The columns of a matrix, held or not, of which `op` leaves one value for each row; 0 if it does
+/// not.
+int64_t FragmentsPrinter::reducedColumns(linalg::GenericOp op) const {
+  if (op.getNumReductionLoops() != 1 || !isRowVector(op.getResult(0).getType()) ||
+      op.getIteratorTypesArray().back() != utils::IteratorType::reduction)
+    return 0;
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (isMatrix(input->get().getType()) && op.getMatchingIndexingMap(input).isIdentity())
+      return cast<RankedTensorType>(input->get().getType()).getShape().back();
+  return 0;
+}
+
 LogicalResult FragmentsPrinter::reduction(linalg::GenericOp op) {
   FailureOr<Combiner> combiner = combinerOf(op);
   if (failed(combiner))
     return failure();
-  int64_t columns = 0;
-  for (Value input : op.getDpsInputs())
-    if (auto found = held.find(input); found != held.end() && found->second.columns)
-      columns = found->second.columns;
-  if (!columns || !isRowVector(op.getResult(0).getType()))
-    return op.emitOpError() << "does not reduce a matrix to a value for each of its rows";
+  int64_t columns = reducedColumns(op);
   if (context.warpsN > 1)
     return op.emitOpError() << "reduces columns that are spread over " << context.warpsN
                             << " warps; divide rows among the warps instead";

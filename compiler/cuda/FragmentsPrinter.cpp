@@ -37,17 +37,26 @@ LogicalResult FragmentsPrinter::chooseRows() {
     rows *= size;
   int64_t unit = 16 * context.warpsM;
   rowsPadded = (rows + unit - 1) / unit * unit;
-  // What contractions read is never held in registers unless it is itself a result of one.
+  // What contractions read goes through shared memory unless it is computed from results of others.
   context.kernel.walk([&](linalg::GenericOp op) {
     if (!isContraction(op))
       return;
-    SmallVector<Value> work{op.getDpsInputs()[1]};
-    while (!work.empty()) {
-      Value value = work.pop_back_val();
-      if (!isa<RankedTensorType>(value.getType()) || !operands.insert(value).second)
-        continue;
-      if (Operation *maker = value.getDefiningOp())
-        llvm::append_range(work, maker->getOperands());
+    for (Value input : op.getDpsInputs()) {
+      SmallVector<Value> work{input};
+      llvm::SetVector<Value> slice;
+      bool isComputed = false;
+      while (!work.empty()) {
+        Value value = work.pop_back_val();
+        if (!isa<RankedTensorType>(value.getType()) || !slice.insert(value))
+          continue;
+        Operation *maker = value.getDefiningOp();
+        auto generic = dyn_cast_or_null<linalg::GenericOp>(maker);
+        isComputed |= !maker || (generic && isContraction(generic));
+        if (maker)
+          llvm::append_range(work, maker->getOperands());
+      }
+      if (!isComputed)
+        operands.insert(slice.begin(), slice.end());
     }
   });
   return success();
@@ -76,9 +85,7 @@ LogicalResult FragmentsPrinter::operation(Operation &op) {
         if (isContraction(generic))
           return contraction(generic);
         bool readsHeld = llvm::any_of(generic->getOperands(), [&](Value v) { return isHeld(v); });
-        bool reducesHeld = llvm::any_of(generic.getDpsInputs(),
-                                        [&](Value v) { return isHeld(v) && held[v].columns > 0; });
-        if (generic.getNumReductionLoops() > 0 && reducesHeld)
+        if (reducedColumns(generic) > 0)
           return reduction(generic);
         Type type = generic.getResult(0).getType();
         if (isRowVector(type) || (readsHeld && isMatrix(type) && readsInPlace(generic)))

@@ -75,6 +75,7 @@ private:
   int64_t copies() const { return context.warps / (context.warpsM * context.warpsN); }
 
   // FragmentReductions.cpp
+  int64_t reducedColumns(mlir::linalg::GenericOp op) const;
   mlir::LogicalResult reduction(mlir::linalg::GenericOp op);
 
   // FragmentContractions.cpp
