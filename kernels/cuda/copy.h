@@ -14,20 +14,6 @@ QUIRE_DEVICE void copyAsync16(u32 to, const void *from, bool valid = true) {
                : "memory");
 }
 
-/// The same, of which only the first `bytes` (0 to 16) are read and the rest is zero.
-QUIRE_DEVICE void copyAsync16Partly(u32 to, const void *from, int bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
-               : "memory");
-}
-
-/// 8 or 4 bytes, aligned to as many.
-template <int Bytes> QUIRE_DEVICE void copyAsync(u32 to, const void *from, bool valid = true) {
-  static_assert(Bytes == 8 || Bytes == 4, "copyAsync16 copies 16");
-  asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from), "n"(Bytes),
-               "r"(valid ? Bytes : 0)
-               : "memory");
-}
-
 /// Ends a group of this thread's copies.
 QUIRE_DEVICE void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
@@ -37,19 +23,11 @@ template <int N> QUIRE_DEVICE void waitCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 
-/// 16 bytes of shared memory.
+/// Writes 16 bytes of shared memory, aligned to 16.
 QUIRE_DEVICE void storeShared16(u32 to, uint4 value) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(value.x), "r"(value.y),
                "r"(value.z), "r"(value.w)
                : "memory");
-}
-QUIRE_DEVICE uint4 loadShared16(u32 from) {
-  uint4 value;
-  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-               : "r"(from)
-               : "memory");
-  return value;
 }
 
 } // namespace quire

@@ -7,23 +7,11 @@
 
 namespace quire {
 
-/// One, two or four 8x8 matrices of 16-bit elements from rows in shared memory: lane l passes the address
-/// of row l % 8 of matrix l / 8, 16 bytes aligned to 16.
+/// Four 8x8 matrices of 16-bit elements from rows in shared memory: lane l passes the address of row l % 8
+/// of matrix l / 8, 16 bytes aligned to 16.
 QUIRE_DEVICE void loadMatrix4(u32 *r, u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(address)
-               : "memory");
-}
-QUIRE_DEVICE void loadMatrix2(u32 *r, u32 address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
-               : "r"(address)
-               : "memory");
-}
-QUIRE_DEVICE void loadMatrix1(u32 *r, u32 address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
-               : "=r"(r[0])
                : "r"(address)
                : "memory");
 }
@@ -31,18 +19,6 @@ QUIRE_DEVICE void loadMatrix1(u32 *r, u32 address) {
 QUIRE_DEVICE void loadMatrix4Transposed(u32 *r, u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(address)
-               : "memory");
-}
-QUIRE_DEVICE void loadMatrix2Transposed(u32 *r, u32 address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
-               : "r"(address)
-               : "memory");
-}
-QUIRE_DEVICE void loadMatrix1Transposed(u32 *r, u32 address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
-               : "=r"(r[0])
                : "r"(address)
                : "memory");
 }

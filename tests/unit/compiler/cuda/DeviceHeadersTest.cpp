@@ -39,48 +39,37 @@ constexpr Usage kUsages[] = {
     {"copy", false, R"(
       copyAsync16(at + 16 * threadIdx.x, f + 4 * threadIdx.x, threadIdx.x < n);
       commitCopies();
-      copyAsync16Partly(at + 16 * threadIdx.x + 2048, b, int(n) % 17);
-      copyAsync<8>(at, f);
-      copyAsync<4>(at + 8, f, false);
+      copyAsync16(at + 16 * threadIdx.x + 2048, b);
       commitCopies();
       waitCopies<1>();
       waitCopies<0>();
       __syncthreads();
-      uint4 v = loadShared16(at + 16 * (127 - threadIdx.x));
+      uint4 v = reinterpret_cast<const uint4 *>(shared)[127 - threadIdx.x];
       storeShared16(at + 16 * threadIdx.x, v);
       i[threadIdx.x] = v.x ^ v.y ^ v.z ^ v.w;)"},
     {"mma", false, R"(
-      u32 a[4], c[2], d[1];
+      u32 a[4];
       loadMatrix4(a, at + 16 * (threadIdx.x % 32));
-      loadMatrix2(c, at);
-      loadMatrix1(d, at);
       float sum[4] = {f[0], f[1], f[2], f[3]};
-      mma<bf16>(sum, a, c);
-      mma<f16>(sum, a, c);
+      mma<bf16>(sum, a, a + 2);
+      mma<f16>(sum, a, a + 2);
       loadMatrix4Transposed(a, at + 16 * (threadIdx.x % 32));
-      loadMatrix2Transposed(c, at + 256);
-      mma<bf16>(sum, a, c);
-      loadMatrix1Transposed(d, at + 512);
+      mma<bf16>(sum, a, a + 2);
       Tf32Pair left[4], right[2];
       for (int k = 0; k < 4; ++k)
         left[k] = splitTf32(f[k + threadIdx.x]);
       right[0] = splitTf32(f[9]);
       right[1] = splitTf32(f[10]);
       mmaTf32x3(sum, left, right);
-      f[threadIdx.x] = sum[0] + sum[1] + sum[2] + sum[3] + floatOf(d[0]);)"},
+      f[threadIdx.x] = sum[0] + sum[1] + sum[2] + sum[3];)"},
     {"reduce", false, R"(
       float v = f[threadIdx.x];
       v = quadSum(v) + quadMaximum(v + 1) + warpSum(v + 2) + warpMaximum(v + 3);
-      v += blockSum<4>(v, reinterpret_cast<float *>(shared));
-      v += blockMaximum<4>(v, reinterpret_cast<float *>(shared) + 4);
-      v += maximum(v, f[1]) + minimum(v, f[2]) + maximumNumber(v, f[3]) + minimumNumber(v, f[4]);
-      f[threadIdx.x] = v + shuffleFrom(v, 3) + shuffleXor(v, 16);)"},
+      v += maximum(v, f[1]) + minimum(v, f[2]) + maximumNumber(v, f[3]);
+      f[threadIdx.x] = v + shuffleXor(v, 16);)"},
     {"math", false, R"(
       float v = f[threadIdx.x];
-      f[threadIdx.x] = exp2Fast(v) + log2Fast(v) + reciprocalFast(v) + tanhFast(v);)"},
-    {"pages", false, R"(
-      const bf16 *row = pageRow<16>(b, i, int(n), 4096, 512, 64);
-      f[threadIdx.x] = toFloat(row[threadIdx.x % 64]);)"},
+      f[threadIdx.x] = exp2Fast(v);)"},
     {"barrier", true, R"(
       if (threadIdx.x == 0) {
         initBarrier(at, 128);
