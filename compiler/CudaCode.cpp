@@ -16,8 +16,9 @@ namespace {
 NativeCode nativeCode(const cuda::CudaImage &image) {
   NativeCode code{image.target.image, image.bytes, {}};
   // Every kernel waits for its predecessors itself where the GPU knows how.
-  uint32_t flags =
-      image.target.image == plan::ImageTarget::Sm90a ? plan::kEntryProgrammaticLaunch : 0;
+  uint32_t flags = 0;
+  if (image.target.image == plan::ImageTarget::Sm90a)
+    flags |= plan::kEntryProgrammaticLaunch;
   for (const cuda::CudaKernelCode &kernel : image.kernels)
     code.entries.push_back({kernel.offset, kernel.bytes, kernel.kernel.symbol, kernel.kernel.threads,
                             kernel.kernel.sharedBytes, kernel.registers, flags});
