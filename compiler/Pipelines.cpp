@@ -16,8 +16,6 @@ namespace quire::compiler {
 static constexpr Stage kStages[] = {Stage::Import, Stage::Graph, Stage::Tile, Stage::Cpu,
                                     Stage::Cuda,   Stage::Plan};
 
-llvm::ArrayRef<Stage> allStages() { return kStages; }
-
 llvm::StringRef stageName(Stage stage) {
   static constexpr llvm::StringRef names[] = {"import", "graph", "tile", "cpu", "cuda", "plan"};
   return names[static_cast<size_t>(stage)];

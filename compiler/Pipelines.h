@@ -31,7 +31,6 @@ llvm::StringRef stageName(Stage stage);
 /// "0-import" … "3-cpu", "3-cuda", "4-plan": sorts as the stages follow each other.
 std::string numberedStageName(Stage stage);
 std::optional<Stage> stageNamed(llvm::StringRef name);
-llvm::ArrayRef<Stage> allStages();
 
 struct StageOptions {
   std::string schedules;                       ///< folder of schedule files; empty: defaults

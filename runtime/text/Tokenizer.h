@@ -72,14 +72,6 @@ public:
 
   /// Highest id + 1, added tokens included. The model's own table may be larger.
   int32_t vocabSize() const { return idLimit; }
-  /// From tokenizer_config.json, where it names them.
-  std::optional<int32_t> bosId() const { return bos; }
-  std::optional<int32_t> eosId() const { return eos; }
-  std::optional<int32_t> unkId() const { return unk; }
-  std::optional<int32_t> padId() const { return pad; }
-  const AddedTokens &addedTokens() const { return added; }
-  /// The ids that addSpecial puts before and after a text.
-  const PostProcessor &surroundingIds() const { return post; }
 
 private:
   Tokenizer() = default;
@@ -92,11 +84,10 @@ private:
   std::unique_ptr<Normalizer> normalizer;     ///< May be null.
   std::unique_ptr<PreTokenizer> preTokenizer; ///< May be null: the text is one word.
   std::unique_ptr<Decoder> decoder;           ///< May be null: tokens are joined by spaces.
-  PostProcessor post;
+  PostProcessor post; ///< The ids that addSpecial puts before and after a text.
   AddedTokens added;
   bool bytesToModel = false; ///< The model spells bytes itself.
   int32_t idLimit = 0;
-  std::optional<int32_t> bos, eos, unk, pad;
   mutable WordCachePool caches;
 };
 

@@ -78,10 +78,7 @@ Status Tokenizer::finishLoading(const TokenizerConfig &config, std::vector<Added
   auto idOf = [&](const std::optional<std::string> &token) {
     return token ? tokenId(*token) : std::nullopt;
   };
-  bos = idOf(config.bosToken);
-  eos = idOf(config.eosToken);
-  unk = idOf(config.unkToken);
-  pad = idOf(config.padToken);
+  std::optional<int32_t> bos = idOf(config.bosToken), eos = idOf(config.eosToken);
   if (config.addBosToken && bos) {
     bool there = !post.prefix.empty() && post.prefix.front() == *bos;
     if (*config.addBosToken && !there)
