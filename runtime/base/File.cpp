@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,8 +44,6 @@ public:
     if (!path_.empty())
       ::unlink(path_.c_str());
   }
-  int descriptor() const { return descriptor_; }
-  const std::string &path() const { return path_; }
   int close() { return ::close(std::exchange(descriptor_, -1)); }
   void keep() { path_.clear(); }
 
@@ -52,6 +51,19 @@ private:
   int descriptor_;
   std::string path_;
 };
+
+/// The file to replace: a link stays, and its target is replaced. A device or a pipe must not be.
+Result<std::string> replaceable(const std::string &path) {
+  std::error_code none;
+  std::string target = std::filesystem::canonical(path, none).string();
+  if (none)
+    return path;
+  struct stat info;
+  if (::stat(target.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    return Status::error(ErrorCode::InvalidArgument,
+                         "cannot write '" + path + "': it is there and not a regular file; name another");
+  return target;
+}
 
 /// Makes the rename itself durable; a file system that cannot sync folders still has the file.
 void syncFolder(const std::string &path) {
@@ -161,7 +173,8 @@ Result<std::vector<uint8_t>> readFile(const std::string &path, uint64_t limit) {
 
 Status writeFileAtomically(const std::string &path,
                            std::span<const std::span<const uint8_t>> pieces) {
-  std::string name = path + ".XXXXXX";
+  QUIRE_ASSIGN_OR_RETURN(std::string target, replaceable(path));
+  std::string name = target + ".XXXXXX";
   int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
   if (descriptor < 0)
     return systemError("write", path);
@@ -172,10 +185,10 @@ Status writeFileAtomically(const std::string &path,
   mode_t mask = ::umask(0);
   ::umask(mask);
   if (::fchmod(descriptor, 0666 & ~mask) != 0 || ::fsync(descriptor) != 0 ||
-      temporary.close() != 0 || ::rename(name.c_str(), path.c_str()) != 0)
+      temporary.close() != 0 || ::rename(name.c_str(), target.c_str()) != 0)
     return systemError("write", path);
   temporary.keep();
-  syncFolder(path);
+  syncFolder(target);
   return Status::ok();
 }
 

@@ -58,7 +58,8 @@ private:
 Result<std::vector<uint8_t>> readFile(const std::string &path, uint64_t limit);
 
 /// Writes the pieces one after the other into a temporary file in the same folder, syncs it and
-/// renames it over `path`. On any error `path` is untouched and the temporary file is gone.
+/// renames it over `path`, or over what `path` links to. On any error `path` is untouched and the
+/// temporary file is gone. A folder, pipe or device at `path` is InvalidArgument.
 Status writeFileAtomically(const std::string &path,
                            std::span<const std::span<const uint8_t>> pieces);
 

@@ -4,6 +4,9 @@
 #include "runtime/base/File.h"
 
 #include <gtest/gtest.h>
+
+#include <csignal>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
 
@@ -16,6 +19,11 @@ std::span<const uint8_t> asBytes(const std::string &text) {
   return {reinterpret_cast<const uint8_t *>(text.data()), text.size()};
 }
 
+size_t entriesOf(const TemporaryFolder &folder) {
+  std::filesystem::directory_iterator begin(folder.path()), end;
+  return static_cast<size_t>(std::distance(begin, end));
+}
+
 TEST(File, AtomicWriteReplacesTheFileAndLeavesNothingElse) {
   TemporaryFolder folder;
   std::string path = folder.write("file", "old");
@@ -25,26 +33,58 @@ TEST(File, AtomicWriteReplacesTheFileAndLeavesNothingElse) {
   auto bytes = readFile(path, 100);
   ASSERT_TRUE(bytes.isOk());
   EXPECT_EQ(std::string(bytes->begin(), bytes->end()), "new content");
-  size_t entries = 0;
-  for ([[maybe_unused]] const auto &entry : std::filesystem::directory_iterator(folder.path()))
-    ++entries;
-  EXPECT_EQ(entries, 1u);
+  EXPECT_EQ(entriesOf(folder), 1u);
 }
 
 TEST(File, FailedWriteNamesThePathAndLeavesNothing) {
   TemporaryFolder folder;
-  // A folder cannot be replaced by a file: the rename fails after everything was written.
-  std::filesystem::create_directories(folder.file("target/inside"));
-  const std::string text = "text";
+  std::string path = folder.write("target", "old");
+  const std::string text = "text that is longer than a file may be";
   const std::span<const uint8_t> pieces[] = {asBytes(text)};
-  Status status = writeFileAtomically(folder.file("target"), pieces);
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small{8, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  Status status = writeFileAtomically(path, pieces);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
   EXPECT_EQ(status.code(), ErrorCode::Io);
   EXPECT_NE(status.message().find("target"), std::string::npos);
-  size_t entries = 0;
-  for ([[maybe_unused]] const auto &entry : std::filesystem::directory_iterator(folder.path()))
-    ++entries;
-  EXPECT_EQ(entries, 1u);
+  EXPECT_EQ(entriesOf(folder), 1u);
+  auto bytes = readFile(path, 100);
+  ASSERT_TRUE(bytes.isOk());
+  EXPECT_EQ(std::string(bytes->begin(), bytes->end()), "old");
   EXPECT_EQ(writeFileAtomically(folder.file("no/such/folder"), pieces).code(), ErrorCode::NotFound);
+}
+
+TEST(File, AtomicWriteReplacesNoFolderPipeOrDevice) {
+  TemporaryFolder folder;
+  const std::string text = "text";
+  const std::span<const uint8_t> pieces[] = {asBytes(text)};
+  std::filesystem::create_directories(folder.file("folder/inside"));
+  ASSERT_EQ(::mkfifo(folder.file("pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("/dev/null", folder.file("null"));
+  for (const char *name : {"folder", "pipe", "null"}) {
+    Status status = writeFileAtomically(folder.file(name), pieces);
+    EXPECT_EQ(status.code(), ErrorCode::InvalidArgument) << name;
+    EXPECT_NE(status.message().find(name), std::string::npos);
+    EXPECT_FALSE(std::filesystem::is_regular_file(folder.file(name))) << name;
+  }
+  EXPECT_EQ(entriesOf(folder), 3u);
+}
+
+TEST(File, AtomicWriteThroughALinkKeepsTheLink) {
+  TemporaryFolder folder, elsewhere;
+  std::string target = elsewhere.write("target", "old");
+  std::filesystem::create_symlink(target, folder.file("link"));
+  const std::string text = "new";
+  const std::span<const uint8_t> pieces[] = {asBytes(text)};
+  ASSERT_TRUE(writeFileAtomically(folder.file("link"), pieces).isOk());
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.file("link")));
+  auto bytes = readFile(target, 100);
+  ASSERT_TRUE(bytes.isOk());
+  EXPECT_EQ(std::string(bytes->begin(), bytes->end()), "new");
 }
 
 TEST(File, ErrorsTellWhatIsWrong) {
