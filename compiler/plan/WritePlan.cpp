@@ -200,11 +200,16 @@ private:
         return module.emitError("has ") << writer.kernels().size() << " kernels, the native code "
                                         << image.entries.size() << " entries";
       std::vector<plan::EntryRecord> entries;
-      for (const NativeEntry &entry : image.entries)
+      std::vector<plan::TensorMapRecord> maps;
+      for (const NativeEntry &entry : image.entries) {
         entries.push_back({entry.offset, entry.bytes,
                            entry.symbol.empty() ? plan::StringRef{} : writer.string(entry.symbol),
-                           entry.threads, entry.sharedBytes, entry.registers, entry.flags});
-      writer.addImage(image.target, image.code, entries);
+                           entry.threads, entry.sharedBytes, entry.registers, entry.flags,
+                           entry.tensorMaps.empty() ? 0 : static_cast<uint32_t>(maps.size()),
+                           static_cast<uint32_t>(entry.tensorMaps.size())});
+        maps.insert(maps.end(), entry.tensorMaps.begin(), entry.tensorMaps.end());
+      }
+      writer.addImage(image.target, image.code, entries, maps);
     }
     return success();
   }

@@ -155,8 +155,11 @@ public:
            std::to_string(image.entryCount) + " kernels");
       if (isCuda(image.target))
         for (const EntryRecord &entry :
-             plan_.entries().subspan(image.firstEntry, image.entryCount))
+             plan_.entries().subspan(image.firstEntry, image.entryCount)) {
           line("    " + cudaEntry(entry));
+          for (const TensorMapRecord &map : plan_.tensorMaps(entry))
+            line("      " + tensorMap(map));
+        }
     }
   }
 
@@ -183,6 +186,27 @@ private:
     if (uint32_t cluster = (entry.flags & kEntryClusterMask) >> kEntryClusterShift)
       text += ", clusters of " + std::to_string(cluster);
     return text;
+  }
+
+  /// "boxes [64, 128] of buffer 0, bf16 [scalar 1, 4096], strides [8192, 2], swizzled in 128 bytes":
+  /// the outermost dimension first, as shapes are written.
+  static std::string tensorMap(const TensorMapRecord &map) {
+    auto list = [&](auto each) {
+      std::string text = "[";
+      for (uint32_t i = map.rank; i-- > 0;)
+        text += each(i) + (i ? ", " : "]");
+      return text;
+    };
+    auto extent = [&](uint32_t i) {
+      if (i + 1 < map.rank || map.extents[i])
+        return std::to_string(map.extents[i]);
+      return map.scalar == kNone ? "any" : "scalar " + std::to_string(map.scalar);
+    };
+    return "boxes " + list([&](uint32_t i) { return std::to_string(map.box[i]); }) +
+           " of buffer " + std::to_string(map.buffer) + ", " + elementName(map.element) + " " +
+           list(extent) + ", strides " +
+           list([&](uint32_t i) { return std::to_string(map.strides[i]); }) +
+           (map.swizzle ? ", swizzled in " + std::to_string(map.swizzle) + " bytes" : "");
   }
 
   static std::string work(const KernelRecord &kernel) {

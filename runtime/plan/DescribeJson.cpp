@@ -86,7 +86,18 @@ private:
     return {{"codeOffset", entry.codeOffset},   {"codeBytes", entry.codeBytes},
             {"symbol", name(entry.symbol)},     {"threads", entry.threads},
             {"sharedBytes", entry.sharedBytes}, {"registers", entry.registers},
-            {"flags", entry.flags}};
+            {"flags", entry.flags},
+            {"tensorMaps", list(plan_.tensorMaps(entry), tensorMap)}};
+  }
+
+  static json tensorMap(const TensorMapRecord &map) {
+    auto some = [&](const auto &values) { return json(std::vector(values, values + map.rank)); };
+    json result = {{"buffer", map.buffer},          {"element", elementName(map.element)},
+                   {"swizzle", map.swizzle},        {"box", some(map.box)},
+                   {"extents", some(map.extents)},  {"strides", some(map.strides)}};
+    if (map.scalar != kNone)
+      result["scalar"] = map.scalar;
+    return result;
   }
 
   static json size(const ByteSize &size) {

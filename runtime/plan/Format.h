@@ -12,7 +12,7 @@
 namespace quire::plan {
 
 inline constexpr uint64_t kMagic = 0x314e4c5045525551ull; // "QUREPLN1" read as bytes
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 inline constexpr uint32_t kSectionAlignment = 64;
 inline constexpr uint32_t kNone = 0xffffffffu;
 
@@ -35,6 +35,7 @@ enum class SectionKind : uint32_t {
   Kernels,       ///< KernelRecord[]
   Images,        ///< ImageRecord[]: native code of all kernels for one target
   Entries,       ///< EntryRecord[]: where a kernel starts in an image
+  TensorMaps,    ///< TensorMapRecord[]: what the kernels of entries copy as boxes
   Partitions,    ///< PartitionRecord[]: host work lists
   Instructions,  ///< InstructionRecord[]: the step program
   Operands,      ///< OperandRecord[]
@@ -201,8 +202,8 @@ enum EntryFlags : uint32_t {
   /// The kernel waits itself (griddepcontrol.wait) before it reads what the launch before it wrote,
   /// so it may be started early (programmatic dependent launch).
   kEntryProgrammaticLaunch = 1u << 0,
-  /// Blocks loop over items; the launch has as many blocks as the device holds at once, at most one
-  /// for each item.
+  /// Blocks loop over items; the launch has as many blocks as the device holds at once (whole
+  /// clusters), at most one for each item.
   kEntryPersistent = 1u << 1,
   /// Bits 8 to 11: blocks of a cluster; 0 launches without clusters. Items are a multiple of it.
   kEntryClusterShift = 8,
@@ -212,9 +213,10 @@ enum EntryFlags : uint32_t {
 /// Where one kernel lies in an image. For a CPU only `codeOffset` counts, everything else is 0.
 ///
 /// A CUDA kernel is `extern "C" __global__ void symbol(B0 *b0, ..., long long s0, ..., long long
-/// items)`: all buffers in the order of the launch's operands, then all scalars, then the number of
-/// items; 8 bytes each. It is launched with one block of `threads` for each item, blockIdx.x being the
-/// item.
+/// items, const __grid_constant__ TensorMap m0, ...)`: all buffers in the order of the launch's
+/// operands, then all scalars, then the number of items, 8 bytes each; then its tensor maps, 128 bytes
+/// each at a multiple of 64, encoded for this launch's buffers and scalars. It is launched with one
+/// block of `threads` for each item, blockIdx.x being the item; see kEntryPersistent for fewer.
 ///
 /// A runtime may run a step as one of more tokens, samples and work items than it has, so that a few
 /// captured launches serve steps of many sizes. Kernels see such a step as any other: the rows behind
@@ -228,7 +230,34 @@ struct EntryRecord {
   uint32_t sharedBytes; ///< dynamic shared memory of a block
   uint32_t registers;  ///< of a thread, as compiled; for people
   uint32_t flags;      ///< EntryFlags
+  uint32_t firstTensorMap; ///< in TensorMaps; 0 without
+  uint32_t tensorMapCount; ///< sm_90a and later only
 };
+
+inline constexpr uint32_t kMaxTensorRank = 5;
+
+/// A tensor in one of a kernel's buffers, of which the tensor memory accelerator (TMA) copies boxes
+/// between global and shared memory. The device encodes it for each launch (cuTensorMapEncodeTiled);
+/// its rules are those here. Dimensions are listed innermost first; the entries behind `rank` are 0.
+///
+/// What of a box lies outside the tensor reads as zero and is not written, so the outermost extent is
+/// the number of rows that there are in this step: the launch's scalar `scalar`. An item that the
+/// launch has must not come with 0 rows. Pools have no such count: a kernel asks for existing pages
+/// only, and the tensor goes on without end.
+struct TensorMapRecord {
+  uint32_t buffer;     ///< among the kernel's buffers; starts at a multiple of 16 bytes
+  ElementType element;
+  uint32_t rank;       ///< 2 to kMaxTensorRank
+  uint32_t swizzle;    ///< bytes in which a row of the box is permuted: 0 (as it is), 32, 64 or 128
+  uint32_t scalar;     ///< the outermost extent, among the kernel's scalars; kNone: `extents` has it
+  uint32_t box[kMaxTensorRank]; ///< elements, 1 to 256; a row takes a multiple of 16 bytes and at
+                                ///< most `swizzle` unless that is 0
+  uint64_t extents[kMaxTensorRank]; ///< elements; the outermost is 0 if `scalar` has it, and 0 with
+                                    ///< `scalar` kNone for a tensor without end
+  uint64_t strides[kMaxTensorRank]; ///< bytes from one element to the next; the innermost is the
+                                    ///< element's size, the others are multiples of 16 below 2^40
+};
+static_assert(sizeof(TensorMapRecord) == 120, "no padding");
 
 /// Signature of every CPU kernel. `item` counts work items from 0; a launch runs [0, grid).
 using CpuKernel = void (*)(void *const *buffers, const int64_t *scalars, int64_t item);

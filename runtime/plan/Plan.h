@@ -37,6 +37,13 @@ public:
   std::span<const plan::KernelRecord> kernels() const { return records<plan::KernelRecord>(); }
   std::span<const plan::ImageRecord> images() const { return records<plan::ImageRecord>(); }
   std::span<const plan::EntryRecord> entries() const { return records<plan::EntryRecord>(); }
+  std::span<const plan::TensorMapRecord> tensorMaps() const {
+    return records<plan::TensorMapRecord>();
+  }
+  /// Those of one entry.
+  std::span<const plan::TensorMapRecord> tensorMaps(const plan::EntryRecord &entry) const {
+    return tensorMaps().subspan(entry.firstTensorMap, entry.tensorMapCount);
+  }
   std::span<const plan::PartitionRecord> partitions() const {
     return records<plan::PartitionRecord>();
   }
@@ -99,6 +106,8 @@ template <typename Record> constexpr plan::SectionKind Plan::kindOf() {
     return SectionKind::Images;
   else if constexpr (std::is_same_v<Record, EntryRecord>)
     return SectionKind::Entries;
+  else if constexpr (std::is_same_v<Record, TensorMapRecord>)
+    return SectionKind::TensorMaps;
   else if constexpr (std::is_same_v<Record, PartitionRecord>)
     return SectionKind::Partitions;
   else if constexpr (std::is_same_v<Record, InstructionRecord>)

@@ -86,6 +86,10 @@ private:
   uint64_t record_;
 };
 
+/// One tensor map of a kernel (ValidateTensorMap.cpp).
+Status validateTensorMap(const TensorMapRecord &map, const KernelRecord &kernel,
+                         const RecordCheck &rule);
+
 /// The step program: instructions and operands (ValidateProgram.cpp).
 Status validateProgram(const Sections &sections);
 

@@ -1,4 +1,5 @@
-// Checks every record of a plan but the program (ValidateProgram.cpp): strings, limits, weights and
+// Checks every record of a plan but the program (ValidateProgram.cpp) and the insides of tensor maps
+// (ValidateTensorMap.cpp): strings, limits, weights and
 // their sources, pools, tensors, kernels, native code, partitions, and the totals in Info.
 #include "runtime/plan/Rules.h"
 
@@ -271,8 +272,27 @@ private:
     return Status::ok();
   }
 
-  static Status entry(const ImageRecord &image, uint32_t kernel, const EntryRecord &entry,
-                      const RecordCheck &rule) {
+  /// Those that an entry names; `kernel` is the entry's.
+  Status tensorMaps(const ImageRecord &image, const EntryRecord &entry, const KernelRecord &kernel,
+                    const RecordCheck &rule) const {
+    auto all = records<TensorMapRecord>(SectionKind::TensorMaps);
+    bool has = image.target == ImageTarget::Sm90a;
+    QUIRE_RETURN_IF_ERROR(
+        rule.range(entry.tensorMapCount, 0, has ? kMaxTensorMaps : 0, "tensorMapCount"));
+    if (entry.tensorMapCount == 0)
+      return rule.equal(entry.firstTensorMap, 0, "firstTensorMap", "it has no tensor maps and");
+    if (!fits(entry.firstTensorMap, entry.tensorMapCount, all.size()))
+      return rule.broken("its tensor maps " + std::to_string(entry.firstTensorMap) + " to +" +
+                         std::to_string(entry.tensorMapCount) + " go beyond the " +
+                         std::to_string(all.size()) + " of section TensorMaps");
+    for (uint32_t i = entry.firstTensorMap; i < entry.firstTensorMap + entry.tensorMapCount; ++i)
+      QUIRE_RETURN_IF_ERROR(
+          validateTensorMap(all[i], kernel, check(SectionKind::TensorMaps, i)));
+    return Status::ok();
+  }
+
+  Status entry(const ImageRecord &image, uint32_t kernel, const EntryRecord &entry,
+               const RecordCheck &rule) const {
     if (entry.codeOffset >= image.bytes || entry.codeBytes > image.bytes - entry.codeOffset)
       return rule.broken("kernel " + std::to_string(kernel) + " lies at byte " +
                          std::to_string(entry.codeOffset) + " to +" +
@@ -298,7 +318,7 @@ private:
     if (cuda && entry.codeOffset % kCubinAlignment != 0)
       return rule.broken("its cubin starts at byte " + std::to_string(entry.codeOffset) +
                          ", not a multiple of " + std::to_string(kCubinAlignment));
-    return Status::ok();
+    return tensorMaps(image, entry, records<KernelRecord>(SectionKind::Kernels)[kernel], rule);
   }
 
   Status partitions() {

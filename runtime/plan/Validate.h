@@ -6,6 +6,8 @@
 //   info      limits of counts, padded products of symbolic sizes, exact totals
 //   weights   bytes equal the layout's arithmetic; sources cover the rows with equal columns and type
 //   images    code inside Data, one entry per kernel and inside the code, one kind of target
+//   maps      buffers and scalars that the kernel has; rank, box, extents, strides and swizzle as
+//             cuTensorMapEncodeTiled takes them
 //   program   registers, indices and operands in range, branches forward, ends with End,
 //             operand counts equal the kernel's, arena operands inside the arena at all legal counts
 #pragma once
@@ -30,6 +32,7 @@ inline constexpr uint32_t kMaxThreads = 1024;          ///< of a CUDA block
 inline constexpr uint32_t kMaxSharedBytes = 256u << 10; ///< of a CUDA block
 inline constexpr uint32_t kMaxThreadRegisters = 255;
 inline constexpr uint32_t kCubinAlignment = 64;
+inline constexpr uint32_t kMaxTensorMaps = 16; ///< of one kernel
 inline constexpr uint32_t kMaxOperandsPerLaunch = 256;
 inline constexpr uint64_t kMaxBytes = 1ull << 46;
 

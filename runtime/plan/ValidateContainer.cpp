@@ -32,6 +32,8 @@ uint32_t elementBytesOf(SectionKind kind) {
     return sizeof(ImageRecord);
   case SectionKind::Entries:
     return sizeof(EntryRecord);
+  case SectionKind::TensorMaps:
+    return sizeof(TensorMapRecord);
   case SectionKind::Partitions:
     return sizeof(PartitionRecord);
   case SectionKind::Instructions:
@@ -85,8 +87,9 @@ Status validateHeader(std::span<const uint8_t> file, Header &header) {
 
 const char *sectionName(SectionKind kind) {
   static constexpr const char *names[] = {
-      "Strings", "Info",    "Files",      "Weights",      "Sources",  "Pools", "Tensors", "Kernels",
-      "Images",  "Entries", "Partitions", "Instructions", "Operands", "Data",  "Texts",   "Stops"};
+      "Strings", "Info",    "Files",      "Weights",    "Sources",      "Pools",
+      "Tensors", "Kernels", "Images",     "Entries",    "TensorMaps",   "Partitions",
+      "Instructions", "Operands", "Data", "Texts", "Stops"};
   static_assert(std::size(names) == static_cast<size_t>(SectionKind::Count));
   auto index = static_cast<size_t>(kind);
   return index < std::size(names) ? names[index] : "unknown";

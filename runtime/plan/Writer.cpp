@@ -91,19 +91,25 @@ uint32_t PlanWriter::addImage(ImageTarget target, std::span<const uint8_t> code,
                               std::span<const uint64_t> entries) {
   std::vector<EntryRecord> records;
   for (uint64_t offset : entries)
-    records.push_back({offset, 0, {}, 0, 0, 0, 0});
+    records.push_back({offset, 0, {}, 0, 0, 0, 0, 0, 0});
   return addImage(target, code, records);
 }
 
 uint32_t PlanWriter::addImage(ImageTarget target, std::span<const uint8_t> code,
-                              std::span<const EntryRecord> entries) {
+                              std::span<const EntryRecord> entries,
+                              std::span<const TensorMapRecord> tensorMaps) {
   ImageRecord record{};
   record.target = target;
   record.dataOffset = data(code);
   record.bytes = code.size();
   record.firstEntry = static_cast<uint32_t>(entries_.size());
   record.entryCount = static_cast<uint32_t>(entries.size());
-  entries_.insert(entries_.end(), entries.begin(), entries.end());
+  for (EntryRecord entry : entries) {
+    if (entry.tensorMapCount)
+      entry.firstTensorMap += static_cast<uint32_t>(tensorMaps_.size());
+    entries_.push_back(entry);
+  }
+  tensorMaps_.insert(tensorMaps_.end(), tensorMaps.begin(), tensorMaps.end());
   return append(images_, record);
 }
 
@@ -135,6 +141,7 @@ std::vector<uint8_t> PlanWriter::bytes() const {
       sectionOf(SectionKind::Kernels, kernels_),
       sectionOf(SectionKind::Images, images_),
       sectionOf(SectionKind::Entries, entries_),
+      sectionOf(SectionKind::TensorMaps, tensorMaps_),
       sectionOf(SectionKind::Partitions, partitions_),
       sectionOf(SectionKind::Instructions, instructions_),
       sectionOf(SectionKind::Operands, operands_),

@@ -44,9 +44,11 @@ public:
   /// CPU code: `entries` holds one code offset per kernel, in kernel order.
   uint32_t addImage(plan::ImageTarget target, std::span<const uint8_t> code,
                     std::span<const uint64_t> entries);
-  /// CUDA code: `entries` holds one whole record per kernel, in kernel order.
+  /// CUDA code: `entries` holds one whole record per kernel, in kernel order; `firstTensorMap` counts
+  /// from the first of `tensorMaps`.
   uint32_t addImage(plan::ImageTarget target, std::span<const uint8_t> code,
-                    std::span<const plan::EntryRecord> entries);
+                    std::span<const plan::EntryRecord> entries,
+                    std::span<const plan::TensorMapRecord> tensorMaps = {});
   uint32_t addText(std::string_view name, std::string_view text);
   void addStop(int32_t token);
 
@@ -75,6 +77,7 @@ private:
   std::vector<plan::KernelRecord> kernels_;
   std::vector<plan::ImageRecord> images_;
   std::vector<plan::EntryRecord> entries_;
+  std::vector<plan::TensorMapRecord> tensorMaps_;
   std::vector<plan::PartitionRecord> partitions_;
   std::vector<plan::InstructionRecord> instructions_;
   std::vector<plan::OperandRecord> operands_;

@@ -35,7 +35,7 @@ struct Stream {
   Graph *recording = nullptr;
 };
 
-constexpr CUresult kInvalid = 1, kNotFound = 500;
+constexpr CUresult kInvalid = 1, kNotFound = 500, kNotSupported = 801;
 constexpr size_t kMemory = size_t(4) << 30;
 size_t inUse = 0;
 std::map<CUdeviceptr, size_t> allocations;
@@ -55,7 +55,7 @@ CUresult driverGetVersion(int *version) {
   return CUDA_SUCCESS;
 }
 CUresult errorText(CUresult error, const char **text) {
-  *text = error == kNotFound ? "not found" : "invalid";
+  *text = error == kNotFound ? "not found" : error == kNotSupported ? "not supported" : "invalid";
   return CUDA_SUCCESS;
 }
 CUresult deviceGetCount(int *count) {
@@ -185,6 +185,11 @@ CUresult occupancy(int *blocks, CUfunction, int threads, size_t) {
   *blocks = 2048 / threads;
   return CUDA_SUCCESS;
 }
+CUresult tensorMapEncodeTiled(CUtensorMap *, int, uint32_t, void *, const uint64_t *,
+                              const uint64_t *, const uint32_t *, const uint32_t *, int, int, int,
+                              int) {
+  return kNotSupported; // there is no tensor memory accelerator here
+}
 CUresult launchKernelEx(const CUlaunchConfig *config, CUfunction handle, void **parameters,
                         void **) {
   auto *function = reinterpret_cast<Function *>(handle);
@@ -256,6 +261,7 @@ const std::map<std::string, void *> kFunctions = {
     ENTRY("cuFuncSetAttribute", funcSetAttribute),
     ENTRY("cuFuncGetAttribute", funcGetAttribute),
     ENTRY("cuOccupancyMaxActiveBlocksPerMultiprocessor", occupancy),
+    ENTRY("cuTensorMapEncodeTiled", tensorMapEncodeTiled),
     ENTRY("cuLaunchKernelEx", launchKernelEx),
     ENTRY("cuGraphInstantiateWithFlags", graphInstantiate),
     ENTRY("cuGraphLaunch", graphLaunch),

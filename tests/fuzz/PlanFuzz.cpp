@@ -1,10 +1,11 @@
 // Feeds hostile plan files to the reader, with the checksum made right so that damage reaches the
-// rules behind it. An input is either a whole file (first byte even) or a list of edits of the sample
-// plan: 4 bytes of offset, 1 byte of width, 8 bytes of value. Of what the reader accepts every string
+// rules behind it. An input is either a whole file (first byte even) or a list of edits of a sample
+// plan (for CPUs, or for GPUs with bit 5): 4 bytes of offset, 1 byte of width, 8 bytes of value. Of what the reader accepts every string
 // and all code is read, and other bits of the first byte have it described as text or JSON, which
 // walks every record and operand but takes much longer than the rules.
 #include "runtime/plan/Describe.h"
 #include "runtime/plan/Writer.h"
+#include "tests/unit/runtime/CudaSample.h"
 #include "tests/unit/runtime/SamplePlan.h"
 
 #include <algorithm>
@@ -14,9 +15,11 @@
 
 namespace {
 
-std::vector<uint8_t> editedSample(const uint8_t *data, size_t bytes) {
-  static const std::vector<uint8_t> sample = quire::test::samplePlan(true).bytes();
-  std::vector<uint8_t> file = sample;
+std::vector<uint8_t> editedSample(bool cuda, const uint8_t *data, size_t bytes) {
+  static const std::vector<uint8_t> samples[] = {
+      quire::test::samplePlan(true).bytes(),
+      quire::test::cudaSample([](quire::plan::EntryRecord &, quire::plan::TensorMapRecord &) {})};
+  std::vector<uint8_t> file = samples[cuda];
   constexpr size_t kEditBytes = 13;
   for (; bytes >= kEditBytes; data += kEditBytes, bytes -= kEditBytes) {
     uint32_t offset = 0;
@@ -48,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     return 0;
   bool whole = data[0] % 2 == 0;
   std::vector<uint8_t> file = whole ? std::vector<uint8_t>(data + 1, data + bytes)
-                                    : editedSample(data + 1, bytes - 1);
+                                    : editedSample(data[0] & 32, data + 1, bytes - 1);
   makeHeaderPlausible(file);
   auto plan = quire::Plan::fromBytes(std::move(file));
   if (!plan.isOk()) {

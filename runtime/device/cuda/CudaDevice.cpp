@@ -17,7 +17,8 @@ namespace {
 
 using namespace gpu;
 
-constexpr size_t kMaxParameters = 513; // 256 buffers, 256 scalars and the number of items
+constexpr size_t kMaxParameters = // buffers, scalars, the number of items, tensor maps
+    2 * plan::kMaxOperandsPerLaunch + 1 + plan::kMaxTensorMaps;
 
 CUdeviceptr address(const void *pointer) { return reinterpret_cast<CUdeviceptr>(pointer); }
 
@@ -148,6 +149,11 @@ public:
     for (const int64_t &scalar : scalars)
       parameters[count++] = const_cast<int64_t *>(&scalar);
     parameters[count++] = &items;
+    EncodedTensorMaps maps; // the driver copies all parameters before it returns
+    QUIRE_RETURN_IF_ERROR(
+        kernel.tensorMaps.encode(*driver_, kernel.name, buffers, scalars, maps));
+    for (size_t i = 0; i < kernel.tensorMaps.size(); ++i)
+      parameters[count++] = &maps[i];
 
     std::array<CUlaunchAttribute, 2> attributes;
     CUlaunchConfig config{};

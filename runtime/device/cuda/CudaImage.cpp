@@ -4,6 +4,7 @@
 #include "runtime/device/cuda/JitCode.h"
 #include "runtime/plan/Names.h"
 
+#include <algorithm>
 #include <cstring>
 #include <elf.h>
 
@@ -85,14 +86,15 @@ Result<std::unique_ptr<CudaImage>> CudaImage::load(const Plan &plan,
                                          ? code.subspan(entry.codeOffset, entry.codeBytes)
                                          : std::span<const uint8_t>(compiled.cubins[k]);
     QUIRE_RETURN_IF_ERROR(
-        image->add(entry, name, std::string(plan.string(entry.symbol)), cubin, gpu));
+        image->add(plan, entry, std::move(name), cubin, gpu));
   }
   return image;
 }
 
-Status CudaImage::add(const plan::EntryRecord &entry, std::string name, const std::string &symbol,
+Status CudaImage::add(const Plan &plan, const plan::EntryRecord &entry, std::string name,
                       std::span<const uint8_t> cubin, const Gpu &gpu) {
   const Functions &api = driver_->api();
+  std::string symbol(plan.string(entry.symbol));
   std::string what = "kernel '" + name + "' cannot be loaded on " + gpu.name;
   if (!isCubin(cubin))
     return Status::error(ErrorCode::Corrupt, "kernel '" + name +
@@ -118,6 +120,7 @@ Status CudaImage::add(const plan::EntryRecord &entry, std::string name, const st
   kernel.sharedBytes = entry.sharedBytes;
   kernel.cluster = (entry.flags & plan::kEntryClusterMask) >> plan::kEntryClusterShift;
   kernel.startsEarly = entry.flags & plan::kEntryProgrammaticLaunch;
+  kernel.tensorMaps = TensorMaps(plan.tensorMaps(entry));
   QUIRE_RETURN_IF_ERROR(
       driver_->check(api.moduleGetFunction(&kernel.function, module, symbol.c_str()),
                      "cuModuleGetFunction", what + ": symbol '" + plan::printable(symbol) + "'"));
@@ -142,7 +145,9 @@ Status CudaImage::add(const plan::EntryRecord &entry, std::string name, const st
                            what + ": not one block of " + std::to_string(entry.threads) +
                                " threads and " + std::to_string(entry.sharedBytes) +
                                " bytes of shared memory fits a multiprocessor");
-    kernel.residentBlocks = static_cast<uint32_t>(blocks) * gpu.multiprocessors;
+    uint32_t cluster = std::max(1u, kernel.cluster);
+    kernel.residentBlocks =
+        std::max(cluster, static_cast<uint32_t>(blocks) * gpu.multiprocessors / cluster * cluster);
   }
   kernels_.push_back(std::move(kernel));
   return Status::ok();

@@ -4,6 +4,7 @@
 
 #include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/device/cuda/Driver.h"
+#include "runtime/device/cuda/TensorMaps.h"
 
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ public:
     uint32_t cluster = 0;        ///< blocks of a cluster; 0: no clusters
     uint32_t residentBlocks = 0; ///< persistent kernels: blocks of a launch, at most; 0: one an item
     bool startsEarly = false;    ///< programmatic dependent launch
+    TensorMaps tensorMaps;       ///< its parameters behind the number of items
   };
 
   /// The newest image that runs on the GPU, or the plan's texts compiled for it. Unsupported when
@@ -51,7 +53,7 @@ public:
 
 private:
   explicit CudaImage(std::shared_ptr<const Driver> driver) : driver_(std::move(driver)) {}
-  Status add(const plan::EntryRecord &entry, std::string name, const std::string &symbol,
+  Status add(const Plan &plan, const plan::EntryRecord &entry, std::string name,
              std::span<const uint8_t> cubin, const Gpu &gpu);
 
   std::shared_ptr<const Driver> driver_;

@@ -79,6 +79,7 @@ Result<std::shared_ptr<const Driver>> Driver::load(const std::string &library) {
       name(f.funcSetAttribute, "cuFuncSetAttribute"),
       name(f.funcGetAttribute, "cuFuncGetAttribute"),
       name(f.occupancy, "cuOccupancyMaxActiveBlocksPerMultiprocessor"),
+      name(f.tensorMapEncodeTiled, "cuTensorMapEncodeTiled"),
       name(f.launchKernelEx, "cuLaunchKernelEx"),
       name(f.graphInstantiate, "cuGraphInstantiateWithFlags"),
       name(f.graphLaunch, "cuGraphLaunch"),

@@ -82,6 +82,30 @@ struct CUlaunchConfig {
 };
 static_assert(sizeof(CUlaunchConfig) == 56 && offsetof(CUlaunchConfig, hStream) == 32);
 
+// enum CUtensorMapDataType_enum
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_UINT8 = 0;
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_INT32 = 3;
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_INT64 = 5;
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6;
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7;
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9;
+
+// enum CUtensorMapInterleave_enum, CUtensorMapSwizzle_enum, CUtensorMapL2promotion_enum,
+// CUtensorMapFloatOOBfill_enum (NONE fills with zeros)
+inline constexpr int CU_TENSOR_MAP_INTERLEAVE_NONE = 0;
+inline constexpr int CU_TENSOR_MAP_SWIZZLE_NONE = 0;
+inline constexpr int CU_TENSOR_MAP_SWIZZLE_32B = 1;
+inline constexpr int CU_TENSOR_MAP_SWIZZLE_64B = 2;
+inline constexpr int CU_TENSOR_MAP_SWIZZLE_128B = 3;
+inline constexpr int CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3;
+inline constexpr int CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0;
+
+/// Opaque. Its address is a multiple of 64.
+struct alignas(64) CUtensorMap {
+  uint64_t opaque[16];
+};
+static_assert(sizeof(CUtensorMap) == 128);
+
 /// The functions, each with its signature; Driver.cpp has their names.
 struct Functions {
   CUresult (*init)(unsigned flags);
@@ -118,6 +142,10 @@ struct Functions {
   CUresult (*funcSetAttribute)(CUfunction function, int attribute, int value);
   CUresult (*funcGetAttribute)(int *value, int attribute, CUfunction function);
   CUresult (*occupancy)(int *blocks, CUfunction function, int threads, size_t sharedBytes);
+  CUresult (*tensorMapEncodeTiled)(CUtensorMap *map, int dataType, uint32_t rank, void *address,
+                                   const uint64_t *extents, const uint64_t *outerStrides,
+                                   const uint32_t *box, const uint32_t *elementStrides,
+                                   int interleave, int swizzle, int l2Promotion, int oobFill);
   CUresult (*launchKernelEx)(const CUlaunchConfig *config, CUfunction function, void **parameters,
                              void **extra);
   CUresult (*graphInstantiate)(CUgraphExec *exec, CUgraph graph, unsigned long long flags);

@@ -54,6 +54,8 @@ CUresult sticky = CUDA_SUCCESS;
 std::map<uint64_t, uint64_t> deviceMemory; ///< real address to bytes
 std::map<uint64_t, uint64_t> hostMemory;
 std::vector<std::unique_ptr<Function>> functions;
+std::vector<FakeTensorMap> encoded; ///< an encoded map says where in here it is
+constexpr uint64_t kEncoded = 0x70a9'70a9'70a9'70a9;
 
 /// The error planned for this call, or success.
 CUresult planned(const char *function) {
@@ -363,6 +365,31 @@ CUresult fOccupancy(int *blocks, CUfunction, int threads, size_t) {
   return *blocks = 2048 / threads, CUDA_SUCCESS;
 }
 
+/// The rules of <cuda.h> that Quire can break.
+CUresult fTensorMapEncodeTiled(CUtensorMap *map, int dataType, uint32_t rank, void *address,
+                               const uint64_t *extents, const uint64_t *outerStrides,
+                               const uint32_t *box, const uint32_t *elementStrides, int interleave,
+                               int swizzle, int l2Promotion, int oobFill) {
+  FAKE("cuTensorMapEncodeTiled");
+  auto number = reinterpret_cast<uint64_t>(address);
+  if (reinterpret_cast<uint64_t>(map) % 64 != 0 || rank == 0 || rank > 5 || number % 16 != 0 ||
+      !behind(number, 1))
+    return kInvalid;
+  for (uint32_t i = 0; i < rank; ++i)
+    if (extents[i] == 0 || extents[i] > 1ull << 32 || box[i] == 0 || box[i] > 256 ||
+        elementStrides[i] == 0 ||
+        (i + 1 < rank && (outerStrides[i] % 16 != 0 || outerStrides[i] >= 1ull << 40)))
+      return kInvalid;
+  *map = {};
+  map->opaque[0] = kEncoded;
+  map->opaque[15] = encoded.size();
+  encoded.push_back({dataType, number, {extents, extents + rank},
+                     {outerStrides, outerStrides + rank - 1}, {box, box + rank},
+                     {elementStrides, elementStrides + rank}, interleave, swizzle, l2Promotion,
+                     oobFill});
+  return CUDA_SUCCESS;
+}
+
 /// Runs one launch on the memory behind its parameters.
 CUresult runLaunch(const FakeLaunch &launch, uint32_t index) {
   state.launches.push_back(launch);
@@ -398,7 +425,7 @@ CUresult fLaunchKernelEx(const CUlaunchConfig *config, CUfunction handle, void *
       static_cast<int>(config->sharedMemBytes) > function.sharedLimit)
     return kInvalid;
   FakeLaunch launch{function.kernel, config->gridDimX, config->blockDimX, config->sharedMemBytes,
-                    0, false, {}};
+                    0, false, {}, {}};
   for (unsigned i = 0; i < config->numAttrs; ++i) {
     const CUlaunchAttribute &attribute = config->attrs[i];
     if (attribute.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
@@ -411,6 +438,12 @@ CUresult fLaunchKernelEx(const CUlaunchConfig *config, CUfunction handle, void *
   constexpr size_t kParameters[] = {4, 7, 7, 4, 4, 7, 6}; // with the items
   for (size_t i = 0; i < kParameters[function.index]; ++i)
     launch.parameters.push_back(*static_cast<uint64_t *>(parameters[i]));
+  for (unsigned i = 0; i < state.tensorMaps[function.kernel]; ++i) {
+    const auto *map = static_cast<const CUtensorMap *>(parameters[kParameters[function.index] + i]);
+    if (reinterpret_cast<uint64_t>(map) % 64 != 0 || map->opaque[0] != kEncoded)
+      return kInvalid;
+    launch.tensorMaps.push_back(encoded.at(map->opaque[15]));
+  }
   uint32_t index = function.index;
   Stream &stream = streamOf(config->hStream);
   Operation run = [launch, index] { return runLaunch(launch, index); };
@@ -464,6 +497,7 @@ const std::map<std::string, void *> kFunctions = {
     ENTRY("cuModuleGetFunction", fModuleGetFunction),
     ENTRY("cuFuncSetAttribute", fFuncSetAttribute), ENTRY("cuFuncGetAttribute", fFuncGetAttribute),
     ENTRY("cuOccupancyMaxActiveBlocksPerMultiprocessor", fOccupancy),
+    ENTRY("cuTensorMapEncodeTiled", fTensorMapEncodeTiled),
     ENTRY("cuLaunchKernelEx", fLaunchKernelEx),
     ENTRY("cuGraphInstantiateWithFlags", fGraphInstantiate), ENTRY("cuGraphLaunch", fGraphLaunch),
     ENTRY("cuGraphDestroy", fGraphDestroy), ENTRY("cuGraphExecDestroy", fGraphExecDestroy),
@@ -491,5 +525,6 @@ void quireFakeCudaReset() {
   state = FakeCuda();
   sticky = CUDA_SUCCESS;
   functions.clear();
+  encoded.clear();
 }
 }

@@ -11,6 +11,15 @@
 
 namespace quire::test {
 
+/// What one tensor map was encoded from.
+struct FakeTensorMap {
+  int dataType;
+  uint64_t address;
+  std::vector<uint64_t> extents, outerStrides;
+  std::vector<uint32_t> box, elementStrides;
+  int interleave, swizzle, l2Promotion, oobFill;
+};
+
 /// One launch as the driver saw it.
 struct FakeLaunch {
   std::string kernel;
@@ -18,6 +27,7 @@ struct FakeLaunch {
   unsigned cluster = 0;
   bool startsEarly = false;
   std::vector<uint64_t> parameters; ///< 8 bytes each, in order
+  std::vector<FakeTensorMap> tensorMaps = {}; ///< parameters behind those
 };
 
 /// State and switches of the driver. `reset` brings it back to one healthy GPU.
@@ -36,6 +46,8 @@ struct FakeCuda {
   std::map<std::string, Failure> failures;
   /// Launches of this kernel succeed, and fail when they run.
   std::string brokenKernel;
+  /// Tensor maps that a kernel's code has as its last parameters.
+  std::map<std::string, unsigned> tensorMaps;
 
   // What was done.
   std::vector<FakeLaunch> launches;        ///< run, by streams or graphs

@@ -54,9 +54,11 @@ inline std::vector<uint8_t> fakeCubin(const std::string &kernel) {
   return bytes;
 }
 
-/// The sample's kernels as one image; `change` edits the entry of each kernel.
+/// The sample's kernels as one image; `change` edits the entry of each kernel, whose tensor maps count
+/// from the first of `tensorMaps`.
 template <typename Change>
-void addCudaImage(PlanWriter &writer, plan::ImageTarget target, Change change) {
+void addCudaImage(PlanWriter &writer, plan::ImageTarget target, Change change,
+                  std::span<const plan::TensorMapRecord> tensorMaps = {}) {
   std::vector<uint8_t> code;
   std::vector<plan::EntryRecord> entries;
   for (const char *name : kTestKernelNames) {
@@ -72,7 +74,7 @@ void addCudaImage(PlanWriter &writer, plan::ImageTarget target, Change change) {
     code.insert(code.end(), cubin.begin(), cubin.end());
     code.resize(plan::roundUp(code.size(), 64));
   }
-  writer.addImage(target, code, entries);
+  writer.addImage(target, code, entries, tensorMaps);
 }
 inline void addCudaImage(PlanWriter &writer, plan::ImageTarget target) {
   addCudaImage(writer, target, [](const std::string &, plan::EntryRecord &) {});
