@@ -33,7 +33,7 @@ protected:
     const uint8_t code[64] = {};
     std::vector<EntryRecord> entries;
     for (const char *name : kTestKernelNames)
-      entries.push_back({0, 64, writer.string(name), 64, 0, 32, 0});
+      entries.push_back({0, 64, writer.string(name), 64, 0, 32, 0, 0, 0});
     writer.addImage(device->properties().target.starts_with("sm_8") ? ImageTarget::Sm90a
                                                                       : ImageTarget::Sm80,
                     code, entries);
