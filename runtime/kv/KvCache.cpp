@@ -7,6 +7,9 @@
 
 namespace quire {
 
+/// Blocks whose memory is asked for while others are published.
+static constexpr int32_t kBlocksAhead = 4;
+
 KvCache::KvCache(const CacheShape &shape)
     : form(shape), pool(shape.pageCount),
       index(shape.sharePrefixes && !shape.hasWindow() ? shape.pageCount : 0, shape.pageSize),
@@ -99,6 +102,8 @@ void KvCache::leaveBehind(PageTable &table, int32_t first) {
 }
 
 int32_t KvCache::grow(PageTable &table, int32_t first, int32_t end, std::vector<PageCopy> &copies) {
+  if (end - first == 1 && hasRoomFor(table, first))
+    return 0;
   int32_t pageCount = pagesFor(end, form.pageSize) -
                       (planted(Fault::LastPageOffByOne) && end % form.pageSize == 1 && end > 1);
   int32_t tail = first / form.pageSize;
@@ -121,10 +126,11 @@ int32_t KvCache::grow(PageTable &table, int32_t first, int32_t end, std::vector<
       ++taken;
     }
   }
+  table.tailMayBeShared = false;
   return taken;
 }
 
-void KvCache::fork(const PageTable &parent, PageTable &child, int32_t tokens) {
+void KvCache::fork(PageTable &parent, PageTable &child, int32_t tokens) {
   int32_t pageCount = pagesFor(tokens, form.pageSize);
   for (int32_t g = 0; g < form.groupCount; ++g) {
     const PageTable::Group &from = parent.groups[g];
@@ -136,6 +142,7 @@ void KvCache::fork(const PageTable &parent, PageTable &child, int32_t tokens) {
         pool.retain(to.pages[i]);
   }
   child.published = std::min(parent.published, tokens / form.pageSize);
+  parent.tailMayBeShared = child.tailMayBeShared = true;
 }
 
 int32_t KvCache::publish(PageTable &table, std::span<const int32_t> tokens,
@@ -150,9 +157,13 @@ int32_t KvCache::publish(PageTable &table, std::span<const int32_t> tokens,
     int32_t block = table.published;
     PageId parent = block > 0 ? pages[block - 1] : kNoPage;
     std::span<const int32_t> held = tokens.subspan(size_t(block) * size, size);
-    PageId known = index.find(hashes[block], parent, held, salt);
+    // Behind a block that was new a moment ago nothing is known.
+    PageId known =
+        index.hasChildren(parent) ? index.find(hashes[block], parent, held, salt) : kNoPage;
     if (known == pages[block])
       continue;
+    if (block + kBlocksAhead < full)
+      index.prefetch(pages[block + kBlocksAhead], hashes[block + kBlocksAhead]);
     if (known != kNoPage) {
       pool.retain(known);
       releasePage(pages[block]);
@@ -181,6 +192,7 @@ void KvCache::release(PageTable &table) {
     group.behind = 0;
   }
   table.published = 0;
+  table.tailMayBeShared = false;
 }
 
 int32_t KvCache::exclusiveCount(const PageTable &table) const {

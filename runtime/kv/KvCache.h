@@ -94,7 +94,14 @@ public:
   int32_t grow(PageTable &table, int32_t first, int32_t end, std::vector<PageCopy> &copies);
 
   /// `child`, which is empty, shares all pages of the first `tokens` tokens of `parent`.
-  void fork(const PageTable &parent, PageTable &child, int32_t tokens);
+  void fork(PageTable &parent, PageTable &child, int32_t tokens);
+
+  /// Whether token `first` is written to the last page of `table` and that page is its own, so that
+  /// grow(table, first, first + 1) has nothing to do. Cheap, and only ever false too often.
+  bool hasRoomFor(const PageTable &table, int32_t first) const {
+    return !table.tailMayBeShared && first < table.size() * form.pageSize &&
+           first % form.pageSize != 0;
+  }
 
   /// Publishes the full blocks among the first `stored` tokens. A block that the index already has
   /// is merged: the table goes on with the known page. Returns the pages merged.

@@ -24,11 +24,14 @@ struct PageTable {
     int32_t behind = 0; ///< leading entries given back
   };
 
-  std::array<Group, kMaxCacheGroups> groups;
-  std::vector<HostPageId> hostPages;                 ///< content in the swap store, group by group
-  int32_t hostSize = 0;                              ///< size() when it was swapped out
-  std::array<int32_t, kMaxCacheGroups> hostBehind{}; ///< and Group::behind
   int32_t published = 0; ///< leading pages of group 0 that the prefix index knows
+  int32_t hostSize = 0;  ///< size() when it was swapped out
+  /// A last page that is not full may have other owners: a fork made it so. Where this is false
+  /// such a page has one owner and is not published, so that it can be written as it is.
+  bool tailMayBeShared = false;
+  std::array<Group, kMaxCacheGroups> groups;
+  std::vector<HostPageId> hostPages; ///< content in the swap store, group by group
+  std::array<int32_t, kMaxCacheGroups> hostBehind{}; ///< Group::behind when it was swapped out
 
   std::span<const PageId> pages(int32_t group = 0) const { return groups[group].pages; }
   /// Entries of each group, with those given back.

@@ -18,7 +18,7 @@ static uint64_t mix(uint64_t value) {
 
 PrefixIndex::PrefixIndex(int32_t pageCount, int32_t pageSize)
     : pageSize(pageSize), blocks(pageCount), tokens(size_t(pageCount) * pageSize),
-      slots(std::bit_ceil(size_t(pageCount) * 2 + 2), kNoPage), mask(slots.size() - 1) {}
+      slots(std::bit_ceil(size_t(pageCount) * 2 + 2)), mask(slots.size() - 1) {}
 
 uint64_t PrefixIndex::rootHash(uint64_t salt) { return mix(salt + 0x9e3779b97f4a7c15ull); }
 
@@ -34,8 +34,10 @@ uint64_t PrefixIndex::blockHash(uint64_t parent, std::span<const int32_t> tokens
 
 PageId PrefixIndex::find(uint64_t hash, PageId parent, std::span<const int32_t> wanted,
                          uint64_t salt) const {
-  for (uint64_t at = hash & mask; slots[at] != kNoPage; at = (at + 1) & mask) {
-    PageId page = slots[at];
+  for (uint64_t at = hash & mask; slots[at].page != kNoPage; at = (at + 1) & mask) {
+    if (slots[at].hash != static_cast<uint32_t>(hash))
+      continue;
+    PageId page = slots[at].page;
     const Block &block = blocks[page];
     if (block.hash != hash || (block.parent != parent && !planted(Fault::ParentIgnored)) ||
         (block.salt != salt && !planted(Fault::SaltIgnored)))
@@ -76,9 +78,9 @@ void PrefixIndex::insert(PageId page, uint64_t hash, PageId parent,
   first = page;
   std::copy(blockTokens.begin(), blockTokens.end(), tokens.begin() + size_t(page) * pageSize);
   uint64_t at = hash & mask;
-  while (slots[at] != kNoPage)
+  while (slots[at].page != kNoPage)
     at = (at + 1) & mask;
-  slots[at] = page;
+  slots[at] = {page, static_cast<uint32_t>(hash)};
   ++published;
 }
 
@@ -94,20 +96,20 @@ void PrefixIndex::erase(PageId page) {
     blocks[block.next].previous = block.previous;
 
   uint64_t hole = block.hash & mask;
-  while (slots[hole] != page)
+  while (slots[hole].page != page)
     hole = (hole + 1) & mask;
   // Close the hole, so that no search ends before its page (Knuth 6.4, algorithm R).
   for (uint64_t at = hole;;) {
     at = (at + 1) & mask;
-    if (slots[at] == kNoPage)
+    if (slots[at].page == kNoPage)
       break;
-    uint64_t home = blocks[slots[at]].hash & mask;
+    uint64_t home = slots[at].hash & mask;
     if (((at - home) & mask) >= ((at - hole) & mask)) {
       slots[hole] = slots[at];
       hole = at;
     }
   }
-  slots[hole] = kNoPage;
+  slots[hole] = {};
   block = {};
   --published;
 }

@@ -45,6 +45,16 @@ public:
 
   bool contains(PageId page) const { return blocks[page].published; }
   PageId parentOf(PageId page) const { return blocks[page].parent; }
+  /// Whether any block is known behind `parent` (kNoPage: at the start).
+  bool hasChildren(PageId parent) const {
+    return (parent == kNoPage ? firstRoot : blocks[parent].firstChild) != kNoPage;
+  }
+  /// Asks the processor for the memory that insert(page, hash, ...) or erase(page) will touch.
+  void prefetch(PageId page, uint64_t hash) const {
+    __builtin_prefetch(&blocks[page], 1);
+    __builtin_prefetch(&tokens[size_t(page) * pageSize], 1);
+    __builtin_prefetch(&slots[hash & mask], 1);
+  }
   bool isLeaf(PageId page) const { return blocks[page].firstChild == kNoPage; }
   uint64_t saltOf(PageId page) const { return blocks[page].salt; }
   std::span<const int32_t> tokensOf(PageId page) const {
@@ -58,6 +68,11 @@ private:
     PageId parent = kNoPage, firstChild = kNoPage, previous = kNoPage, next = kNoPage;
     bool published = false;
   };
+  /// The hash is cut to the bits that say where a search begins and tell most blocks apart.
+  struct Slot {
+    PageId page = kNoPage;
+    uint32_t hash = 0;
+  };
   PageId &childrenOf(PageId parent) {
     return parent == kNoPage ? firstRoot : blocks[parent].firstChild;
   }
@@ -65,7 +80,7 @@ private:
   int32_t pageSize;
   std::vector<Block> blocks;   ///< by page
   std::vector<int32_t> tokens; ///< [pages, pageSize]
-  std::vector<PageId> slots;   ///< open addressing by hash, linear probing
+  std::vector<Slot> slots;     ///< open addressing by hash, linear probing
   uint64_t mask;
   PageId firstRoot = kNoPage;
   int32_t published = 0;

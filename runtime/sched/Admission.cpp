@@ -16,7 +16,8 @@ void Planner::admit() {
     out->blocked = reason;
   };
   size_t resumed = 0, waited = 0;
-  const std::vector<RequestId> &resuming = state->resuming, &waiting = state->waiting;
+  const std::vector<RequestId> &resuming = state->resuming;
+  const std::deque<RequestId> &waiting = state->waiting;
   while (resumed < resuming.size() || waited < waiting.size()) {
     bool fresh = resumed == resuming.size() ||
                  (planted(Fault::AdmitBeforeResume) && waited < waiting.size()) ||
@@ -123,6 +124,8 @@ int32_t Planner::slackToResume() const { return sequencesUsed * cache().shape().
 
 /// Pages that a sequence owns when `tokens` of it are stored.
 int32_t Planner::pagesToHold(int64_t tokens) const {
+  if (!hasWindow)
+    return cache().shape().groupCount * pagesFor(tokens, cache().shape().pageSize);
   return static_cast<int32_t>(cache().pagesForSequence(tokens, config().tokenBudget));
 }
 

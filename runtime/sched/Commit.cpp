@@ -23,11 +23,6 @@ void Scheduler::commit(StepPlan &plan) {
   pins.clear();
   for (const Admission &admission : plan.admitted)
     startAdmission(at(admission.request), admission);
-  if (!plan.admitted.empty()) {
-    auto runs = [this](RequestId id) { return at(id).state == SequenceState::Running; };
-    std::erase_if(state.waiting, runs);
-    std::erase_if(state.resuming, runs);
-  }
   // All that is given back comes before all that is taken: the plan counts on it.
   if (state.config.cache.hasWindow())
     for (const StepItem &item : plan.items)
@@ -108,6 +103,7 @@ void Scheduler::resumeByComputing(Sequence &sequence) {
 }
 
 void Scheduler::startAdmission(Sequence &sequence, const Admission &admission) {
+  leaveQueues(sequence);
   if (admission.hitTokens > 0) {
     hits.clear();
     state.cache.match(sequence.tokens, sequence.hashes, sequence.salt, admission.hitTokens, hits);

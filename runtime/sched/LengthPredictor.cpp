@@ -35,8 +35,9 @@ void LengthPredictor::observe(int32_t tokens) {
 void LengthPredictor::summarise() {
   double count = 0, sum = 0;
   for (int i = kBuckets; i-- > 0;) {
-    countsAbove[i] = count += counts[i];
-    sumsAbove[i] = sum += sums[i];
+    count += counts[i];
+    sum += sums[i];
+    means[i] = count > 0 ? sum / count : 0;
   }
 }
 
@@ -44,10 +45,9 @@ int32_t LengthPredictor::remaining(int32_t written, int32_t most) const {
   int32_t left = most - written;
   if (left <= 0)
     return 0;
-  int bucket = bucketOf(written);
-  double count = countsAbove[bucket];
+  double mean = means[bucketOf(written)];
   // Beyond everything seen: as much again, as for a length without a typical scale.
-  double expected = count > 0 ? sumsAbove[bucket] / count : 2.0 * written;
+  double expected = mean > 0 ? mean : 2.0 * written;
   return std::clamp(static_cast<int32_t>(expected) - written, 1, left);
 }
 

@@ -29,7 +29,7 @@ private:
   void summarise();
 
   std::array<double, kBuckets> counts{}, sums{};           ///< of the bucket
-  std::array<double, kBuckets> countsAbove{}, sumsAbove{}; ///< of it and all longer ones
+  std::array<double, kBuckets> means{}; ///< of it and all longer ones; 0: nothing was that long
   double total = 0;
 };
 

@@ -9,7 +9,7 @@
 
 namespace quire {
 
-Planner::Planner(const SchedulerConfig &config) {
+Planner::Planner(const SchedulerConfig &config) : hasWindow(config.cache.hasWindow()) {
   evicted.reserve(config.maxSequences);
   change.assign(config.cache.pageCount, 0);
   changed.reserve(config.cache.pageCount);
@@ -66,14 +66,29 @@ void Planner::begin() {
       ++sequencesUsed;
   }
 
+  lookAtDecodes();
+}
+
+/// What the running requests that compute one token need, in this step and soon.
+void Planner::lookAtDecodes() {
+  const CostModel &cost = config().cost;
+  int32_t groups = cache().shape().groupCount, pageSize = cache().shape().pageSize;
   decodes = 0;
-  decodeMicros = config().cost.perStep;
-  for (RequestId id : state->running) {
-    const Sequence &sequence = state->at(id);
+  decodeMicros = cost.perStep;
+  firstDecode = -1;
+  pagesSoon = 0;
+  int32_t count = static_cast<int32_t>(state->running.size());
+  for (int32_t i = 0; i < count; ++i) {
+    const Sequence &sequence = state->at(state->running[i]);
     if (sequence.remaining() != 1)
       continue;
-    ++decodes;
-    decodeMicros += config().cost.chunkMicros(sequence.computed, 1);
+    if (decodes++ == 0)
+      firstDecode = i;
+    if (config().targetStep > 0)
+      decodeMicros += cost.chunkMicros(sequence.computed, 1);
+    int64_t then = std::min<int64_t>(int64_t(sequence.computed) + kStepsAhead, sequence.limit);
+    if (then > int64_t(sequence.table.size()) * pageSize)
+      pagesSoon += int64_t(groups) * (pagesFor(then, pageSize) - sequence.table.size());
   }
   decodesLeft = decodes;
 }
@@ -93,7 +108,11 @@ void Planner::grantRunning() {
     int32_t most = 1;
     if (remaining > 1)
       most = std::min({remaining, budget - decodesLeft, chunkWithin(sequence.computed)});
-    if (most > 0 && budget > 0)
+    if (most <= 0 || budget <= 0)
+      continue;
+    if (most == 1 && staysInPage(sequence))
+      emit(sequence, sequence.computed, 1);
+    else
       grant(i, most);
   }
 }

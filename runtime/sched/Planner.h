@@ -35,6 +35,7 @@ public:
   void plan(const SchedulerState &state, Micros now, StepPlan &plan);
 
 private:
+  static constexpr int32_t kStepsAhead = 4; ///< that a swap-out begins before its pages are needed
   struct Growth {
     int32_t tokens;   ///< that can be computed
     int32_t shortage; ///< pages that the first token lacks, if none can
@@ -46,6 +47,7 @@ private:
   };
 
   void begin();
+  void lookAtDecodes();
   void keepRoomForGrowth();
   void makeWayForUrgent();
   void grantRunning();
@@ -54,6 +56,10 @@ private:
   Blocked tryAdmit(RequestId id, bool resumed);
   Blocked trySwapIn(RequestId id);
 
+  /// Whether the next token of a running request takes no page and gives none back.
+  bool staysInPage(const Sequence &sequence) const {
+    return !hasWindow && cache().hasRoomFor(sequence.table, sequence.computed);
+  }
   Growth growth(const Sequence &sequence, int32_t most) const;
   void take(const Sequence &sequence, int32_t tokens);
   int32_t chunkWithin(int32_t context) const;
@@ -88,9 +94,12 @@ private:
   int32_t sequencesUsed = 0; ///< places among the running requests
   int32_t decodes = 0;       ///< running requests with one token to compute
   int32_t decodesLeft = 0;   ///< of them, not granted yet
+  int32_t firstDecode = -1;  ///< index into running of the first of them
+  int64_t pagesSoon = 0;     ///< that they will take within kStepsAhead steps
   double decodeMicros = 0;   ///< predicted time of the step with its decode rows alone
   double chunkMicros = 0;    ///< and what prompt chunks add to it
   bool hasForecast = false, hasProducers = false;
+  const bool hasWindow; ///< some group gives pages back that its layers cannot see any more
   double sharedPages = 0; ///< listed more than once by running requests
 
   // Scratch memory.

@@ -10,23 +10,11 @@ namespace quire {
 /// Swap-outs take steps to finish, so a victim that is better swapped is preempted a little before
 /// its pages are needed.
 void Planner::keepRoomForGrowth() {
-  constexpr int32_t kStepsAhead = 4;
   if (hostLeft == 0 || config().preemption == PreemptionMode::Recompute || pendingPages > 0)
     return;
-  int32_t groups = cache().shape().groupCount, pageSize = cache().shape().pageSize;
-  int64_t soon = 0;
-  int32_t head = -1;
-  for (int32_t i = 0; i < static_cast<int32_t>(state->running.size()); ++i) {
-    const Sequence &sequence = state->at(state->running[i]);
-    if (sequence.remaining() != 1)
-      continue;
-    head = head < 0 ? i : head;
-    int64_t then = std::min<int64_t>(int64_t(sequence.computed) + kStepsAhead, sequence.limit);
-    soon += int64_t(groups) * std::max(0, pagesFor(then, pageSize) - sequence.table.size());
-  }
-  if (head < 0 || soon <= available)
+  if (firstDecode < 0 || pagesSoon <= available)
     return;
-  int32_t victim = chooseVictim(head);
+  int32_t victim = chooseVictim(firstDecode);
   if (victim >= 0 && swaps(state->at(state->running[victim])))
     evict(victim, kNoRequest);
 }

@@ -24,13 +24,6 @@ Scheduler::Scheduler(const SchedulerConfig &config, Recorder *recorder)
   record.config(state.config);
 }
 
-bool Scheduler::isLive(RequestId id) const {
-  if (id < 0 || id >= static_cast<RequestId>(state.sequences.size()))
-    return false;
-  SequenceState current = state.sequences[id].state;
-  return current != SequenceState::Empty && current != SequenceState::Ending;
-}
-
 Status Scheduler::check(const SequenceSpec &spec) const {
   const SchedulerConfig &config = state.config;
   if (spec.promptTokens < 1 || spec.maxNewTokens < 1)
@@ -116,10 +109,11 @@ RequestId Scheduler::takeId() {
   return id;
 }
 
-/// Any request may be in any queue, and moves between them must not allocate.
+/// Any request may be in any queue but the waiting one, which only add() fills; moves between them
+/// must not allocate.
 void Scheduler::reserveQueues() {
   size_t count = state.sequences.size();
-  for (std::vector<RequestId> *queue : {&state.waiting, &state.resuming, &freeIds, &expired})
+  for (std::vector<RequestId> *queue : {&state.resuming, &freeIds, &expired})
     if (queue->capacity() < count)
       queue->reserve(std::max(2 * queue->capacity(), count));
 }
@@ -190,7 +184,7 @@ Result<RequestId> Scheduler::fork(RequestId parentId, int32_t keep) {
   // child would own the blocks behind it without owning the merged one itself.
   if (at(parentId).state == SequenceState::Running)
     publish(at(parentId));
-  const Sequence &parent = at(parentId);
+  Sequence &parent = at(parentId);
   Sequence &child = at(id);
   child.serial = ++serials;
   child.id = id;
@@ -260,21 +254,31 @@ void Scheduler::end(RequestId id, EndReason reason) {
   freeIfUnused(sequence);
 }
 
+/// Takes one entry out; those behind it, or those before it if they are fewer, move up.
+template <class Queue> static void eraseOne(Queue &queue, RequestId id) {
+  auto found = std::find(queue.begin(), queue.end(), id);
+  if (found != queue.end())
+    queue.erase(found);
+}
+
 void Scheduler::leaveQueues(Sequence &sequence) {
   switch (sequence.state) {
   case SequenceState::Running:
     if (!planted(Fault::FinishKeepsQueueEntry))
-      std::erase(state.running, sequence.id);
+      eraseOne(state.running, sequence.id);
     break;
   case SequenceState::Waiting:
-    std::erase(sequence.wasAdmitted() ? state.resuming : state.waiting, sequence.id);
+    if (sequence.wasAdmitted())
+      eraseOne(state.resuming, sequence.id);
+    else
+      eraseOne(state.waiting, sequence.id);
     break;
   case SequenceState::Swapped:
-    std::erase(state.resuming, sequence.id);
+    eraseOne(state.resuming, sequence.id);
     break;
   case SequenceState::SwappingOut:
   case SequenceState::SwappingIn:
-    std::erase(state.swapping, sequence.id);
+    eraseOne(state.swapping, sequence.id);
     break;
   case SequenceState::Empty:
   case SequenceState::Ending:

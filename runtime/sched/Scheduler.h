@@ -79,7 +79,12 @@ public:
   const SchedulerState &look() const { return state; }
   const Sequence &sequence(RequestId id) const { return state.sequences[id]; }
   /// Whether `id` names a request that is not over.
-  bool isLive(RequestId id) const;
+  bool isLive(RequestId id) const {
+    if (id < 0 || id >= static_cast<RequestId>(state.sequences.size()))
+      return false;
+    SequenceState current = state.sequences[id].state;
+    return current != SequenceState::Empty && current != SequenceState::Ending;
+  }
   int32_t waitingCount() const { return int32_t(state.waiting.size()); }
   int32_t runningCount() const { return int32_t(state.running.size()); }
   /// Preempted requests: swapped out, to be computed again, or being copied.

@@ -6,6 +6,7 @@
 #include "runtime/sched/StepPlan.h"
 
 #include <algorithm>
+#include <deque>
 
 namespace quire {
 
@@ -17,7 +18,7 @@ struct SchedulerState {
   KvCache cache;
   LengthPredictor predictor;
   std::vector<Sequence> sequences; ///< by id
-  std::vector<RequestId> waiting;  ///< never admitted, by Sequence::key, then arrival
+  std::deque<RequestId> waiting;   ///< never admitted, by Sequence::key, then arrival
   std::vector<RequestId> resuming; ///< preempted: Waiting or Swapped, those ahead first (isAhead)
   std::vector<RequestId> running;  ///< those ahead first
   std::vector<RequestId> swapping; ///< SwappingOut and SwappingIn

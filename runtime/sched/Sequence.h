@@ -56,7 +56,9 @@ struct SequenceSpec {
   bool manual = false;
 };
 
-struct Sequence {
+/// What every step reads of a running request comes first and fits into two lines of a processor's
+/// cache.
+struct alignas(64) Sequence {
   // Identity.
   uint64_t serial = 0; ///< never used twice; in the order of arrival
   RequestId id = kNoRequest;
@@ -74,11 +76,11 @@ struct Sequence {
   int32_t unsettled = 0; ///< known tokens without a value; they are the last ones
   int32_t inFlight = 0;  ///< steps not complete that compute tokens of it
   uint32_t epoch = 0;    ///< counts preemptions: steps planned before one are not counted as stored
+
+  // Pages and values.
+  PageTable table;
   std::vector<int32_t> tokens;  ///< values of known tokens; empty if only counted
   std::vector<uint64_t> hashes; ///< chained hashes of the full blocks of `tokens`
-
-  // Pages.
-  PageTable table;
   PageId partialSource = kNoPage; ///< to be copied when the first page behind a hit is taken
 
   // Its turn.

@@ -6,20 +6,24 @@
 
 namespace quire {
 
-Distribution summarise(std::span<float> samples) {
+Distribution summarise(std::span<SampleRun> samples) {
   Distribution result;
-  result.count = static_cast<int64_t>(samples.size());
   if (samples.empty())
     return result;
+  std::sort(samples.begin(), samples.end(),
+            [](const SampleRun &a, const SampleRun &b) { return a.value < b.value; });
   double sum = 0;
-  for (float sample : samples)
-    sum += sample;
-  result.mean = sum / double(samples.size());
+  for (const SampleRun &run : samples) {
+    sum += run.value * double(run.count);
+    result.count += run.count;
+  }
+  result.mean = sum / double(result.count);
   auto percentile = [&](double share) {
-    size_t rank = static_cast<size_t>(std::ceil(share * double(samples.size())));
-    auto at = samples.begin() + static_cast<std::ptrdiff_t>(std::max<size_t>(rank, 1) - 1);
-    std::nth_element(samples.begin(), at, samples.end());
-    return double(*at);
+    int64_t rank = std::max<int64_t>(std::llround(std::ceil(share * double(result.count))), 1);
+    for (const SampleRun &run : samples)
+      if ((rank -= run.count) <= 0)
+        return run.value;
+    return samples.back().value;
   };
   result.p50 = percentile(0.50);
   result.p90 = percentile(0.90);
@@ -28,10 +32,18 @@ Distribution summarise(std::span<float> samples) {
   return result;
 }
 
+Distribution summarise(std::span<const float> samples) {
+  std::vector<SampleRun> runs;
+  runs.reserve(samples.size());
+  for (float sample : samples)
+    runs.push_back({sample, 1});
+  return summarise(std::span(runs));
+}
+
 void LatencySamples::summariseInto(SimulationFigures &figures) {
-  figures.firstToken = summarise(first);
-  figures.interToken = summarise(between);
-  figures.endToEnd = summarise(whole);
+  figures.firstToken = summarise(std::span(first));
+  figures.interToken = summarise(std::span(between));
+  figures.endToEnd = summarise(std::span(whole));
 }
 
 } // namespace quire

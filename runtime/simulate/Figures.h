@@ -16,8 +16,15 @@ struct Distribution {
   double mean = 0, p50 = 0, p90 = 0, p99 = 0, max = 0;
 };
 
-/// Changes the order of `samples`.
-Distribution summarise(std::span<float> samples);
+/// A value that was seen `count` times.
+struct SampleRun {
+  double value;
+  int64_t count;
+};
+
+/// Sorts `samples`.
+Distribution summarise(std::span<SampleRun> samples);
+Distribution summarise(std::span<const float> samples);
 
 /// Cache memory in tokens, integrated over the time that steps ran.
 struct MemoryUse {
@@ -53,16 +60,23 @@ struct SimulationFigures {
   }
 };
 
-/// Collects latencies; summarises them at the end.
+/// Collects latencies; summarises them at the end. Equal ones in a row, as the rows of one step have
+/// them, take the memory of one.
 class LatencySamples {
 public:
-  void firstToken(Micros micros) { first.push_back(float(micros)); }
-  void interToken(Micros micros) { between.push_back(float(micros)); }
-  void endToEnd(Micros micros) { whole.push_back(float(micros)); }
+  void firstToken(Micros micros) { add(first, micros); }
+  void interToken(Micros micros, int64_t count = 1) { add(between, micros, count); }
+  void endToEnd(Micros micros) { add(whole, micros); }
   void summariseInto(SimulationFigures &figures);
 
 private:
-  std::vector<float> first, between, whole;
+  static void add(std::vector<SampleRun> &runs, Micros micros, int64_t count = 1) {
+    if (!runs.empty() && runs.back().value == double(micros))
+      runs.back().count += count;
+    else
+      runs.push_back({double(micros), count});
+  }
+  std::vector<SampleRun> first, between, whole;
 };
 
 } // namespace quire

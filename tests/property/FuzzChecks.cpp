@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace quire::testing {
+namespace quire::test {
 
 void SchedulerFuzz::checkPlan(const StepPlan &plan) {
   const SchedulerState &state = scheduler->look();
@@ -140,6 +140,15 @@ void SchedulerFuzz::checkState() {
     if (sequence.state == SequenceState::Running)
       expect(int64_t(sequence.table.size()) * config.cache.pageSize >= sequence.computed,
              "tokens without pages");
+    int32_t tail = sequence.computed / config.cache.pageSize;
+    if (sequence.state == SequenceState::Running && !sequence.table.tailMayBeShared &&
+        sequence.computed % config.cache.pageSize != 0 && tail < sequence.table.size())
+      for (int32_t group = 0; group < config.cache.groupCount; ++group) {
+        PageId last = sequence.table.groups[group].pages[tail];
+        expect(pool.referenceCount(last) == 1 &&
+                   !(cache.sharesPrefixes() && cache.prefixes().contains(last)),
+               "a last page is shared although it is said to have one owner");
+      }
     for (int32_t group = 0; group < config.cache.groupCount && pages; ++group)
       if (int32_t window = config.cache.windows[group])
         expect(sequence.table.size() - sequence.table.groups[group].behind <=
@@ -148,10 +157,14 @@ void SchedulerFuzz::checkState() {
                        1,
                "pages behind the window are not given back");
   }
-  for (const std::vector<RequestId> *queue :
-       {&state.waiting, &state.resuming, &state.running, &state.swapping})
-    for (RequestId id : *queue)
+  auto count = [&](const auto &queue) {
+    for (RequestId id : queue)
       ++queued[id];
+  };
+  count(state.waiting);
+  count(state.resuming);
+  count(state.running);
+  count(state.swapping);
   for (const Sequence &sequence : state.sequences) {
     bool inQueue =
         sequence.state != SequenceState::Empty && sequence.state != SequenceState::Ending;
@@ -247,4 +260,4 @@ void SchedulerFuzz::checkReplay() {
          "the story of a request has no end");
 }
 
-} // namespace quire::testing
+} // namespace quire::test

@@ -198,9 +198,11 @@ Result<SimulationConfig> simulationConfig(const SimulateOptions &o, const Trace 
       checkRange("--pages 0, all requests at once,", double(pages), 1, kMostPages));
   s.cache.pageCount = static_cast<int32_t>(pages);
   s.maxContext = o.maxContext;
-  if (s.maxContext == 0)
+  if (s.maxContext == 0) {
     for (const TraceRequest &request : trace.requests)
-      s.maxContext = std::max(s.maxContext, request.promptTokens + answerLimitOf(trace, config));
+      s.maxContext = std::max(s.maxContext, request.promptTokens);
+    s.maxContext += answerLimitOf(trace, config);
+  }
   s.targetStep = std::llround(o.targetStepMillis * 1000);
   s.maxQueueTime = std::llround(o.queueSeconds * 1e6);
   s.watermark = o.watermark;
