@@ -184,8 +184,13 @@ bool Engine::isStopToken(int32_t token) const {
 void Engine::commit(Live &live, int32_t token) {
   ++totals.sampledTokens;
   RequestStatistics &statistics = live.statistics;
+  double seconds = secondsSince(live.submitted);
   if (++statistics.newTokens == 1)
-    statistics.secondsToFirstToken = secondsSince(live.submitted);
+    statistics.secondsToFirstToken = seconds;
+  else
+    statistics.longestPause =
+        std::max(statistics.longestPause, seconds - live.secondsToLastToken);
+  live.secondsToLastToken = seconds;
 
   if (!live.request->ignoreStopTokens && isStopToken(token))
     return finish(live, FinishReason::StopToken, token);

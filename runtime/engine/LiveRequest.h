@@ -20,6 +20,7 @@ struct Engine::Live {
   StopMatcher matcher;
   RequestStatistics statistics;
   std::chrono::steady_clock::time_point submitted;
+  double secondsToLastToken = 0;
   std::string text; ///< of the current update
   bool cancelled = false;
   /// Texts that begin with this one's first token; those with `firstToken` can be forked.

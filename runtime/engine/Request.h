@@ -37,7 +37,12 @@ struct RequestStatistics {
   double secondsToStart = 0;      ///< until its first step began
   double secondsToFirstToken = 0; ///< until the first token was sampled; 0 if there is none
   double secondsTotal = 0;
+  double longestPause = 0; ///< between two tokens
 
+  /// Mean time between two tokens; 0 with fewer than two.
+  double secondsPerToken() const {
+    return newTokens > 1 ? (secondsTotal - secondsToFirstToken) / (newTokens - 1) : 0;
+  }
   /// New tokens a second after the first one; 0 with fewer than two.
   double tokensPerSecond() const {
     double seconds = secondsTotal - secondsToFirstToken;

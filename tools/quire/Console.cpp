@@ -126,7 +126,7 @@ void Progress::clearBar() {
   drawn = false;
 }
 
-void Progress::update(uint64_t done, uint64_t total) {
+void Progress::update(uint64_t done, uint64_t total, std::string_view note) {
   if (!enabled || total == 0)
     return;
   Clock::time_point now = Clock::now();
@@ -136,7 +136,8 @@ void Progress::update(uint64_t done, uint64_t total) {
   if (!terminal) {
     int tenth = static_cast<int>(part * 10);
     if (tenth > lastTenth)
-      std::fprintf(stderr, "%s: %d %%\n", title.c_str(), tenth * 10);
+      std::fprintf(stderr, "%s: %d %% %.*s\n", title.c_str(), tenth * 10,
+                   static_cast<int>(note.size()), note.data());
     lastTenth = std::max(lastTenth, tenth);
     return;
   }
@@ -144,8 +145,9 @@ void Progress::update(uint64_t done, uint64_t total) {
     return;
   constexpr int kWidth = 30;
   int filled = static_cast<int>(part * kWidth);
-  std::fprintf(stderr, "\r\033[K%s [%s%s] %3d %%", title.c_str(), std::string(filled, '=').c_str(),
-               std::string(kWidth - filled, ' ').c_str(), static_cast<int>(part * 100));
+  std::fprintf(stderr, "\r\033[K%s [%s%s] %3d %% %.*s", title.c_str(),
+               std::string(filled, '=').c_str(), std::string(kWidth - filled, ' ').c_str(),
+               static_cast<int>(part * 100), static_cast<int>(note.size()), note.data());
   std::fflush(stderr);
   drawn = true;
   lastDraw = now;

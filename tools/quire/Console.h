@@ -57,7 +57,8 @@ public:
   /// `enabled` false makes it silent.
   Progress(std::string title, bool enabled);
   ~Progress();
-  void update(uint64_t done, uint64_t total);
+  /// `note` stands behind the bar.
+  void update(uint64_t done, uint64_t total, std::string_view note = {});
 
 private:
   void clearBar();

@@ -20,6 +20,8 @@ static Status invalid(const std::string &place, const std::string &what) {
 }
 
 Status checkPrompt(const Prompt &prompt) {
+  if (!prompt.tokens.empty())
+    return Status::ok();
   if (prompt.text.empty())
     return invalid(prompt.place, "the prompt is empty; give a text to go on from");
   size_t bad = text::findInvalidUtf8(prompt.text);
@@ -29,38 +31,51 @@ Status checkPrompt(const Prompt &prompt) {
   return Status::ok();
 }
 
+static bool readTokens(const nlohmann::json &value, std::vector<int32_t> &tokens) {
+  if (!value.is_array() || value.empty())
+    return false;
+  for (const nlohmann::json &token : value) {
+    if (!token.is_number_unsigned() || token.get<uint64_t>() > INT32_MAX)
+      return false;
+    tokens.push_back(token.get<int32_t>());
+  }
+  return true;
+}
+
 static Status readObject(const std::string &line, Prompt &prompt) {
   nlohmann::json object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object())
     return invalid(prompt.place, "not a JSON object");
-  auto text = object.find("prompt");
-  if (text == object.end() || !text->is_string())
+  auto text = object.find("prompt"), tokens = object.find("prompt_ids");
+  if ((text == object.end()) == (tokens == object.end()))
+    return invalid(prompt.place, text == object.end()
+                                     ? "the object has no string \"prompt\" and no \"prompt_ids\""
+                                     : "the object has both \"prompt\" and \"prompt_ids\"");
+  if (text != object.end() && !text->is_string())
     return invalid(prompt.place, "the object has no string \"prompt\"");
-  prompt.text = text->get<std::string>();
+  if (text != object.end())
+    prompt.text = text->get<std::string>();
+  else if (!readTokens(*tokens, prompt.tokens))
+    return invalid(prompt.place, "\"prompt_ids\" must be a list of at least one token id");
   for (const auto &[name, value] : object.items()) {
-    if (name == "prompt")
+    if (name == "prompt" || name == "prompt_ids")
       continue;
-    if (name == "id")
-      prompt.id = value.dump();
-    else if (name == "max_tokens" && value.is_number_integer() && value.get<int64_t>() > 0 &&
-             value.get<int64_t>() <= INT32_MAX)
-      prompt.maxNewTokens = value.get<int32_t>();
-    else if (name == "seed" && value.is_number_unsigned())
-      prompt.seed = value.get<uint64_t>();
-    else
-      return invalid(prompt.place,
-                     "cannot use \"" + name + "\": " +
-                         value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                         "; known are prompt, id, max_tokens (at least 1), seed");
+    if (name == "id") {
+      if (!value.is_string() && !value.is_number_integer())
+        return invalid(prompt.place, "\"id\" must be a text or a whole number");
+      prompt.id = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    } else if (Status status = readField(name, value, prompt.fields); !status.isOk()) {
+      return std::move(status).withContext(prompt.place);
+    }
   }
   return Status::ok();
 }
 
-Result<std::vector<Prompt>> readPromptFile(const std::string &path) {
+Result<PromptFile> readPromptFile(const std::string &path, bool keepGoing) {
   QUIRE_ASSIGN_OR_RETURN(std::vector<uint8_t> bytes, readFile(path, kMaxInputBytes));
   std::string_view rest(reinterpret_cast<const char *>(bytes.data()), bytes.size());
   bool objects = path.ends_with(".jsonl");
-  std::vector<Prompt> prompts;
+  PromptFile file;
   for (size_t line = 1; !rest.empty(); ++line) {
     size_t end = std::min(rest.find('\n'), rest.size());
     std::string text(rest.substr(0, end));
@@ -71,16 +86,23 @@ Result<std::vector<Prompt>> readPromptFile(const std::string &path) {
       continue;
     Prompt prompt;
     prompt.place = path + ":" + std::to_string(line);
+    Status status;
     if (objects)
-      QUIRE_RETURN_IF_ERROR(readObject(text, prompt));
+      status = readObject(text, prompt);
     else
       prompt.text = std::move(text);
-    QUIRE_RETURN_IF_ERROR(checkPrompt(prompt));
-    prompts.push_back(std::move(prompt));
+    if (status.isOk())
+      status = checkPrompt(prompt);
+    if (status.isOk())
+      file.prompts.push_back(std::move(prompt));
+    else if (keepGoing)
+      file.badLines.push_back(std::move(status));
+    else
+      return status;
   }
-  if (prompts.empty())
+  if (file.prompts.empty() && file.badLines.empty())
     return invalid(path, "the file holds no prompt");
-  return prompts;
+  return file;
 }
 
 Result<Prompt> readPromptFromInput() {

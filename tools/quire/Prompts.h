@@ -2,10 +2,8 @@
 // with JSON lines, or standard input. Every prompt is checked: not empty, valid UTF-8.
 #pragma once
 
-#include "runtime/base/Status.h"
+#include "tools/quire/RequestFields.h"
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,19 +11,24 @@ namespace quire::cli {
 
 struct Prompt {
   std::string text;
-  std::string place;                   ///< for messages: "-p", "prompts.txt:3"
-  std::string id;                      ///< JSON text of "id", empty if there is none
-  std::optional<int32_t> maxNewTokens; ///< "max_tokens"
-  std::optional<uint64_t> seed;        ///< "seed"
+  std::vector<int32_t> tokens; ///< "prompt_ids" instead of a text; else empty
+  std::string place;           ///< for messages: "-p", "prompts.txt:3"
+  std::string id;              ///< JSON text of "id", empty if there is none
+  RequestFields fields;
 };
 
 /// Checks a prompt. InvalidArgument names the place and, for bad UTF-8, the byte.
 Status checkPrompt(const Prompt &prompt);
 
-/// Reads a file of prompts: with the ending .jsonl one JSON object per line ("prompt", and if
-/// wanted "id", "max_tokens", "seed"), else one prompt per line. Empty lines are skipped; a file
-/// without a prompt is an error.
-Result<std::vector<Prompt>> readPromptFile(const std::string &path);
+struct PromptFile {
+  std::vector<Prompt> prompts;
+  std::vector<Status> badLines; ///< each names its place
+};
+
+/// Reads a file of prompts: with the ending .jsonl one JSON object per line ("prompt" or
+/// "prompt_ids", and if wanted "id" and the fields of RequestFields.h), else one prompt per line.
+/// Empty lines are skipped; a file without a line is an error. So is a bad line unless `keepGoing`.
+Result<PromptFile> readPromptFile(const std::string &path, bool keepGoing = false);
 
 /// All of standard input as one prompt, without its last line break.
 Result<Prompt> readPromptFromInput();

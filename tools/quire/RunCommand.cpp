@@ -1,13 +1,12 @@
 // quire run: writes on from prompts. One prompt streams to standard output, a file of prompts runs
 // as one batch, and a terminal without a prompt becomes a conversation.
+#include "tools/quire/BatchJob.h"
 #include "tools/quire/Commands.h"
 #include "tools/quire/Console.h"
-#include "tools/quire/Generation.h"
+#include "tools/quire/GenerationJson.h"
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
@@ -28,82 +27,38 @@ public:
   }
   Status text(std::string_view piece) override { return writeOutput(piece); }
   Status done(size_t index, const Prompt &prompt, const Generated &generated) override {
-    std::string end = generated.text.ends_with('\n') ? "" : "\n";
-    if (!several)
-      return writeOutput(end);
-    std::string title =
-        format("%s==> %zu: ", index ? "\n" : "", index + 1) + prompt.text + " <==\n";
-    return writeOutput(paint(colorOnStdout(), "2", title) + generated.text + end);
+    std::string all;
+    for (size_t i = 0; i < generated.texts.size(); ++i) {
+      const std::string &text = generated.texts[i].text;
+      std::string end = text.ends_with('\n') ? "" : "\n";
+      if (!several && generated.texts.size() == 1)
+        return writeOutput(end);
+      std::string name = prompt.tokens.empty() ? prompt.text
+                                               : format("[%zu token ids]", prompt.tokens.size());
+      if (generated.texts.size() > 1)
+        name += format(" (%zu of %zu)", i + 1, generated.texts.size());
+      std::string title = format("%s==> %zu: ", index + i ? "\n" : "", index + 1) + name + " <==\n";
+      all += paint(colorOnStdout(), "2", title) + text + end;
+    }
+    return writeOutput(all);
   }
 
 private:
   bool several, echo;
 };
 
-nlohmann::json statisticsJson(const RequestStatistics &statistics) {
-  return {{"prompt_tokens", statistics.promptTokens},
-          {"new_tokens", statistics.newTokens},
-          {"preemptions", statistics.preemptions},
-          {"seconds_to_first_token", statistics.secondsToFirstToken},
-          {"seconds", statistics.secondsTotal},
-          {"tokens_per_second", statistics.tokensPerSecond()}};
-}
-
 /// One object per prompt and line.
 class JsonOutput : public GenerationOutput {
 public:
   Status text(std::string_view) override { return Status::ok(); }
   Status done(size_t index, const Prompt &prompt, const Generated &generated) override {
-    nlohmann::ordered_json object;
-    object["index"] = index;
-    if (!prompt.id.empty())
-      object["id"] = nlohmann::json::parse(prompt.id);
-    object["prompt"] = prompt.text;
-    object["text"] = generated.text;
-    object["finish_reason"] = finishReasonName(generated.finish);
-    object["prompt_ids"] = generated.promptIds;
-    object["tokens"] = generated.tokens;
-    object["seed"] = generated.seed;
-    object["statistics"] = statisticsJson(generated.statistics);
-    return writeOutput(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+    return writeOutput(generationJson(static_cast<int64_t>(index), prompt.id, prompt, generated) +
                        "\n");
   }
 };
 
-double promptSpeed(const RequestStatistics &statistics) {
-  double seconds = statistics.secondsToFirstToken - statistics.secondsToStart;
-  return seconds > 0 ? statistics.promptTokens / seconds : 0;
-}
-
 void printStatistics(Session &session, const GenerationResult &result, const RunOptions &options) {
-  bool color = colorOnStderr();
-  std::string text;
-  if (result.generated.size() == 1) {
-    const Generated &only = result.generated.front();
-    const RequestStatistics &statistics = only.statistics;
-    text = format("prompt %d tokens, %.0f tok/s, first token after %s; wrote %d tokens, %.1f tok/s "
-                  "(%s)\n",
-                  statistics.promptTokens, promptSpeed(statistics),
-                  formatSeconds(statistics.secondsToFirstToken).c_str(), statistics.newTokens,
-                  statistics.tokensPerSecond(), finishReasonName(only.finish));
-  } else {
-    int64_t promptTokens = 0, newTokens = 0;
-    std::vector<double> first;
-    for (const Generated &generated : result.generated) {
-      promptTokens += generated.statistics.promptTokens;
-      newTokens += generated.statistics.newTokens;
-      first.push_back(generated.statistics.secondsToFirstToken);
-    }
-    std::sort(first.begin(), first.end());
-    double seconds = std::max(result.seconds, 1e-9);
-    text =
-        format("%zu prompts in %s: %lld prompt tokens and %lld new ones, %.1f new tok/s; first "
-               "token after %s (median), %s (slowest)\n",
-               result.generated.size(), formatSeconds(result.seconds).c_str(),
-               static_cast<long long>(promptTokens), static_cast<long long>(newTokens),
-               static_cast<double>(newTokens) / seconds,
-               formatSeconds(first[first.size() / 2]).c_str(), formatSeconds(first.back()).c_str());
-  }
+  std::string text = result.figures.summary();
   if (options.stats) {
     const EngineStatistics &engine = session.engine().statistics();
     rusage usage{};
@@ -116,7 +71,7 @@ void printStatistics(Session &session, const GenerationResult &result, const Run
         static_cast<long long>(engine.computedTokens), static_cast<long long>(engine.preemptions),
         formatSeconds(session.loadSeconds()).c_str());
   }
-  std::fprintf(stderr, "%s", paint(color, "2", text).c_str());
+  std::fprintf(stderr, "%s", paint(colorOnStderr(), "2", text).c_str());
 }
 
 int converse(Session &session, const GenerationDefaults &settings, const RunOptions &options) {
@@ -148,46 +103,45 @@ int converse(Session &session, const GenerationDefaults &settings, const RunOpti
 }
 
 /// Prompts from the option, the file or standard input; none means a conversation.
-Result<std::vector<Prompt>> gatherPrompts(const RunOptions &options) {
+Result<PromptFile> gatherPrompts(const RunOptions &options) {
   if (!options.file.empty())
-    return readPromptFile(options.file);
+    return readPromptFile(options.file, options.keepGoing);
   if (options.prompt) {
     Prompt prompt;
     prompt.text = *options.prompt;
     prompt.place = "--prompt";
     QUIRE_RETURN_IF_ERROR(checkPrompt(prompt));
-    return std::vector<Prompt>{prompt};
+    return PromptFile{{prompt}, {}};
   }
   if (options.input == "-" || !isatty(STDIN_FILENO)) {
     QUIRE_ASSIGN_OR_RETURN(Prompt prompt, readPromptFromInput());
-    return std::vector<Prompt>{prompt};
+    return PromptFile{{prompt}, {}};
   }
-  return std::vector<Prompt>();
+  return PromptFile();
 }
 
-int run(RunOptions options) {
-  if (options.model == "-")
-    std::swap(options.model, options.input);
-  // What can be refused without the model is refused before it is loaded.
-  if (options.input == "-" && (options.prompt || !options.file.empty()))
-    return fail(kUsage,
-                "'-' reads the prompt from standard input; it excludes --prompt and --file");
-  uint64_t cacheBytes = 0;
+/// Texts that all prompts ask for together; sizes what the session allocates.
+uint32_t textCount(const std::vector<Prompt> &prompts, const RunOptions &options) {
+  uint64_t count = 0;
+  for (const Prompt &prompt : prompts)
+    count += static_cast<uint64_t>(std::max(prompt.fields.n.value_or(options.n), 1));
+  count = std::max<uint64_t>(count, static_cast<uint64_t>(options.n)); // a conversation
+  return static_cast<uint32_t>(std::min<uint64_t>(count, INT32_MAX));
+}
+
+/// Loads the model that the options name. Returns 0, or the exit code of an error that was printed.
+int openSession(const RunOptions &options, const std::vector<Prompt> &prompts,
+                std::unique_ptr<Session> &session) {
+  Result<DeviceChoice> device = parseDevice(options.device);
+  if (!device.isOk())
+    return fail(kUsage, device.status());
+  SessionOptions sessionOptions;
   if (!options.cacheMemory.empty()) {
     Result<uint64_t> size = parseSize(options.cacheMemory);
     if (!size.isOk())
       return fail(kUsage, size.status());
-    cacheBytes = *size;
+    sessionOptions.cacheBytes = *size;
   }
-  Result<DeviceChoice> device = parseDevice(options.device);
-  if (!device.isOk())
-    return fail(kUsage, device.status());
-  if (Result<GenerationDefaults> settings = settingsInForce(options, {}); !settings.isOk())
-    return fail(kUsage, settings.status());
-  Result<std::vector<Prompt>> prompts = gatherPrompts(options);
-  if (!prompts.isOk())
-    return interrupted() ? static_cast<int>(kInterrupted) : fail(kUsage, prompts.status());
-
   ModelLocation location;
   std::error_code error;
   bool directory = options.model.empty() || std::filesystem::is_directory(options.model, error);
@@ -202,48 +156,106 @@ int run(RunOptions options) {
   }
   if (int code = locateModel(modelRequest, location))
     return code;
-  SessionOptions sessionOptions;
   sessionOptions.device = *device;
   sessionOptions.threads = options.threads;
   sessionOptions.memoryFraction = options.memoryFraction;
-  sessionOptions.maxSequences = static_cast<uint32_t>(std::max<size_t>(prompts->size(), 1));
+  sessionOptions.maxSequences = textCount(prompts, options);
   if (options.maxSequences)
     sessionOptions.maxSequences = std::min(sessionOptions.maxSequences, options.maxSequences);
-  sessionOptions.cacheBytes = cacheBytes;
   sessionOptions.quiet = options.quiet;
+  return Session::open(location, sessionOptions, session);
+}
+
+void describe(const Session &session, const GenerationDefaults &settings) {
+  std::string name(session.plan().string(session.plan().info().modelName));
+  std::fprintf(stderr, "model   %s\ndevice  %s, %s, %u units\nmemory  %s\nloaded  %s\n",
+               name.c_str(), session.device().name.c_str(), session.device().target.c_str(),
+               session.device().units, session.memoryText().c_str(),
+               formatSeconds(session.loadSeconds()).c_str());
+  std::fprintf(stderr, "settings\n%s", describeSettings(settings).c_str());
+}
+
+/// Runs the prompts of a batch job that have no result yet.
+int runJob(Session &session, BatchJob &job, const GenerationDefaults &settings,
+           const RunOptions &options) {
+  GenerationResult result = generate(session, job.prompts(), settings, options, job.output());
+  if (!options.quiet)
+    printStatistics(session, result, options);
+  if (result.code != kOk && !options.quiet)
+    std::fprintf(stderr, "%s: the same command goes on with the prompts that have no result yet\n",
+                 options.output.c_str());
+  return result.code;
+}
+
+/// Runs prompts whose texts go to standard output.
+int runPrompts(Session &session, const std::vector<Prompt> &prompts,
+               const GenerationDefaults &settings, const RunOptions &options) {
+  std::unique_ptr<GenerationOutput> output;
+  bool several = prompts.size() > 1, one = !several && textCount(prompts, options) == 1;
+  if (options.json) {
+    output = std::make_unique<JsonOutput>();
+  } else {
+    auto text = std::make_unique<TextOutput>(several, one && isatty(STDOUT_FILENO));
+    if (Status status = text->begin(prompts.front()); !status.isOk())
+      return fail(kGeneral, status);
+    output = std::move(text);
+  }
+  InOrder inOrder(std::move(output));
+  GenerationResult result = generate(session, prompts, settings, options, inOrder);
+  if (!options.quiet && (result.code == kOk || result.code == kInterrupted))
+    printStatistics(session, result, options);
+  return result.code;
+}
+
+int run(RunOptions options) {
+  if (options.model == "-")
+    std::swap(options.model, options.input);
+  // What can be refused without the model is refused before it is loaded.
+  if (options.input == "-" && (options.prompt || !options.file.empty()))
+    return fail(kUsage,
+                "'-' reads the prompt from standard input; it excludes --prompt and --file");
+  if (Result<GenerationDefaults> settings = settingsInForce(options, {}); !settings.isOk())
+    return fail(kUsage, settings.status());
+  Result<PromptFile> file = gatherPrompts(options);
+  if (!file.isOk())
+    return interrupted() ? static_cast<int>(kInterrupted) : fail(kUsage, file.status());
+  for (const Status &bad : file->badLines)
+    fail(kUsage, bad);
+  std::vector<Prompt> prompts = std::move(file->prompts);
+  int afterBadLines = file->badLines.empty() ? kOk : kGeneral;
+
+  std::optional<BatchJob> job;
+  if (!options.output.empty()) {
+    Result<BatchJob> opened = BatchJob::open(std::move(prompts), options.output);
+    if (!opened.isOk())
+      return fail(kUsage, opened.status());
+    job.emplace(opened.takeValue());
+    prompts = job->prompts();
+    if (job->foreign() > 0)
+      warn(format("%s: %zu results are of other prompts than those of %s", options.output.c_str(),
+                  job->foreign(), options.file.c_str()));
+    if (job->skipped() > 0 && !options.quiet)
+      std::fprintf(stderr, "%zu of %zu prompts have their result already\n", job->skipped(),
+                   job->skipped() + prompts.size());
+  }
+  if (prompts.empty() && !options.file.empty())
+    return afterBadLines;
+
   std::unique_ptr<Session> session;
-  if (int code = Session::open(location, sessionOptions, session))
+  if (int code = openSession(options, prompts, session))
     return code;
   Result<GenerationDefaults> settings = settingsInForce(options, session->defaults());
   if (!settings.isOk())
     return fail(kUsage, settings.status());
   if (Status status = settings->sampling.validate(); !status.isOk())
     return fail(kUsage, status);
-  if (options.verbose) {
-    std::string name(session->plan().string(session->plan().info().modelName));
-    std::fprintf(stderr, "model   %s\ndevice  %s, %s, %u units\nmemory  %s\nloaded  %s\n",
-                 name.c_str(), session->device().name.c_str(), session->device().target.c_str(),
-                 session->device().units, session->memoryText().c_str(),
-                 formatSeconds(session->loadSeconds()).c_str());
-    std::fprintf(stderr, "settings\n%s", describeSettings(*settings).c_str());
-  }
-  if (prompts->empty())
+  if (options.verbose)
+    describe(*session, *settings);
+  if (prompts.empty())
     return converse(*session, *settings, options);
-
-  std::unique_ptr<GenerationOutput> output;
-  bool several = prompts->size() > 1;
-  if (options.json) {
-    output = std::make_unique<JsonOutput>();
-  } else {
-    auto text = std::make_unique<TextOutput>(several, !several && isatty(STDOUT_FILENO));
-    if (Status status = text->begin(prompts->front()); !status.isOk())
-      return fail(kGeneral, status);
-    output = std::move(text);
-  }
-  GenerationResult result = generate(*session, *prompts, *settings, options, *output);
-  if (!options.quiet && (result.code == kOk || result.code == kInterrupted))
-    printStatistics(*session, result, options);
-  return result.code;
+  int code = job ? runJob(*session, *job, *settings, options)
+                 : runPrompts(*session, prompts, *settings, options);
+  return code == kOk ? afterBadLines : code;
 }
 
 } // namespace
@@ -255,12 +267,18 @@ void addRunCommand(CLI::App &program, Action &action) {
   command->footer(R"(A model directory is compiled on first use; its plan stays in the cache folder.
 Text goes to standard output, figures to standard error.
 
+A line of a .jsonl file is an object with "prompt" or "prompt_ids" and, if wanted: id, max_tokens,
+temperature, top_k, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty,
+logit_bias, seed, stop, ignore_eos, n, priority (0 first), tenant, weight, cache_salt, deadline (in
+seconds).
+
 Examples:
   quire run                                    the demo model, as a conversation
   quire run -p "ROMEO:" -n 100 --seed 7        the same text each time
   quire run MODEL_DIR -p "Once" -t 0           the likeliest text
   quire run model.plan --file prompts.txt      all lines as one batch
   quire run --file prompts.jsonl --json        an object per line in and out
+  quire run --file prompts.jsonl -o done.jsonl a batch job; run it again to go on after Ctrl-C
   echo "Dear reader," | quire run MODEL_DIR -  the prompt from standard input)");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

@@ -30,16 +30,29 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
   command.add_option("INPUT", options.input, "'-': the prompt is all of standard input")
       ->check(CLI::IsMember({"-"}).description(""));
   auto *prompt = command.add_option("-p,--prompt", options.prompt, "The text to go on from");
+  auto *file = command
+                   .add_option("-f,--file", options.file,
+                               "A prompt per line, or .jsonl with {\"prompt\": ...}; all run "
+                               "together")
+                   ->excludes(prompt);
   command
-      .add_option("-f,--file", options.file,
-                  "A prompt per line, or .jsonl with {\"prompt\": ...}; all run together")
-      ->excludes(prompt);
+      .add_option("-o,--output", options.output,
+                  "With --file: append a JSON object per prompt to this file as they end; the same "
+                  "command again goes on with what is missing")
+      ->needs(file);
+  command
+      .add_flag("--keep-going", options.keepGoing,
+                "With --file: tell of bad lines and failed prompts and go on with the others")
+      ->needs(file);
 
   const char *sampling = "Sampling";
   command
       .add_option("-n,--max-tokens", options.maxNewTokens,
                   "New tokens, at most (default: the model's, else 256)")
       ->check(positive)
+      ->group(sampling);
+  command.add_option("--n", options.n, "Texts of each prompt, which share its cache pages")
+      ->check(within(1, kMost))
       ->group(sampling);
   command.add_option("-t,--temperature", options.temperature, "0 takes the likeliest token")
       ->check(within(0.0, 100.0))

@@ -17,6 +17,8 @@ struct RunOptions {
   std::string input; ///< "-": read standard input
   std::optional<std::string> prompt;
   std::string file;
+  std::string output; ///< results of a batch job; empty: standard output
+  bool keepGoing = false;
 
   std::optional<int32_t> maxNewTokens;
   std::optional<float> temperature, topP, minP;
@@ -26,6 +28,7 @@ struct RunOptions {
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   bool ignoreStopTokens = false;
+  int32_t n = 1; ///< texts of each prompt
 
   std::string device = "auto";
   uint32_t threads = 0;
