@@ -183,6 +183,9 @@ void KvCache::release(PageTable &table) {
       group.pages.pop_back();
     while (static_cast<int32_t>(group.pages.size()) > group.behind) {
       PageId page = group.pages.back();
+      size_t size = group.pages.size();
+      if (form.sharePrefixes && size > kBlocksAhead && group.pages[size - 1 - kBlocksAhead] >= 0)
+        index.prefetch(group.pages[size - 1 - kBlocksAhead]);
       if (planted(Fault::DoubleFree) && pool.referenceCount(page) > 1)
         releasePage(page);
       releasePage(page);
@@ -258,6 +261,12 @@ PageId KvCache::takePage() {
         index.erase(oldest);
       pool.evict();
       ++evicted;
+      // Evictions come in rows: the memory of the next two is on its way meanwhile.
+      if (PageId next = pool.oldestCached(); next != kNoPage && form.sharePrefixes) {
+        index.prefetchSlot(next);
+        if (PageId second = pool.cachedAfter(next); second != kNoPage)
+          index.prefetch(second);
+      }
     }
   }
   return pool.allocate();

@@ -14,11 +14,11 @@ static void require(bool condition, const char *rule, PageId page) {
   std::abort();
 }
 
-PagePool::PagePool(int32_t pageCount) : references(pageCount, 0), links(pageCount + 1) {
+PagePool::PagePool(int32_t pageCount) : count(pageCount), entries(pageCount + 1) {
   freePages.reserve(pageCount);
   for (PageId page = pageCount; page-- > 0;)
     freePages.push_back(page);
-  links[pageCount] = {pageCount, pageCount};
+  entries[pageCount] = {0, pageCount, pageCount};
 }
 
 PageId PagePool::allocate() {
@@ -26,37 +26,37 @@ PageId PagePool::allocate() {
     return kNoPage;
   PageId page = freePages.back();
   freePages.pop_back();
-  references[page] = 1;
+  entries[page].references = 1;
   return page;
 }
 
 void PagePool::unlink(PageId page) {
-  Link &link = links[page];
-  links[link.previous].next = link.next;
-  links[link.next].previous = link.previous;
-  link = {};
+  Entry &entry = entries[page];
+  entries[entry.previous].next = entry.next;
+  entries[entry.next].previous = entry.previous;
+  entry.previous = entry.next = kUnlinked;
   --cached;
 }
 
 void PagePool::retain(PageId page) {
-  require(page >= 0 && page < size() && (references[page] > 0 || isCached(page)),
+  require(page >= 0 && page < size() && (entries[page].references > 0 || isCached(page)),
           "retained while free", page);
-  if (references[page]++ == 0)
+  if (entries[page].references++ == 0)
     unlink(page);
 }
 
 void PagePool::release(PageId page, bool keepContent) {
-  require(page >= 0 && page < size() && references[page] > 0, "released while free", page);
-  if (--references[page] > 0)
+  require(page >= 0 && page < size() && entries[page].references > 0, "released while free", page);
+  if (--entries[page].references > 0)
     return;
   if (!keepContent) {
     freePages.push_back(page);
     return;
   }
   int32_t head = size();
-  int32_t newest = links[head].previous;
-  links[page] = {newest, head};
-  links[newest].next = links[head].previous = page;
+  int32_t newest = entries[head].previous;
+  entries[page] = {0, newest, head};
+  entries[newest].next = entries[head].previous = page;
   ++cached;
 }
 
@@ -68,7 +68,7 @@ PageId PagePool::evict() {
 }
 
 void PagePool::discard(PageId page) {
-  require(page >= 0 && page < size() && references[page] == 0 && isCached(page),
+  require(page >= 0 && page < size() && entries[page].references == 0 && isCached(page),
           "discarded while not cached", page);
   unlink(page);
   freePages.push_back(page);

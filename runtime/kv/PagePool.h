@@ -46,7 +46,7 @@ public:
   /// Makes a cached page free; its content is of no use to anyone.
   void discard(PageId page);
 
-  int32_t size() const { return static_cast<int32_t>(references.size()); }
+  int32_t size() const { return count; }
   int32_t freeCount() const { return static_cast<int32_t>(freePages.size()); }
   int32_t cachedCount() const { return cached; }
   int32_t usedCount() const { return size() - freeCount() - cached; }
@@ -54,21 +54,26 @@ public:
   int32_t availableCount() const { return freeCount() + cached; }
 
   /// Owners of a page, 0 if it is free or cached.
-  int32_t referenceCount(PageId page) const { return references[page]; }
-  bool isCached(PageId page) const { return links[page].next != kUnlinked; }
+  int32_t referenceCount(PageId page) const { return entries[page].references; }
+  bool isCached(PageId page) const { return entries[page].next != kUnlinked; }
   /// The page that evict() would take, or kNoPage.
-  PageId oldestCached() const { return cached ? links[size()].next : kNoPage; }
+  PageId oldestCached() const { return cached ? entries[size()].next : kNoPage; }
+  /// The page that evict() would take after `page`, which is cached, or kNoPage.
+  PageId cachedAfter(PageId page) const {
+    return entries[page].next < size() ? entries[page].next : kNoPage;
+  }
 
 private:
   static constexpr int32_t kUnlinked = -2;
-  struct Link {
-    int32_t previous = kUnlinked, next = kUnlinked;
+  struct Entry {
+    int32_t references = 0;
+    int32_t previous = kUnlinked, next = kUnlinked; ///< in the ring of cached pages
   };
   void unlink(PageId page);
 
-  std::vector<int32_t> references; ///< per page
-  std::vector<PageId> freePages;   ///< a stack
-  std::vector<Link> links;         ///< ring of cached pages; the last entry is its head
+  int32_t count;
+  std::vector<Entry> entries;    ///< per page; the last one is the head of the ring
+  std::vector<PageId> freePages; ///< a stack
   int32_t cached = 0;
 };
 

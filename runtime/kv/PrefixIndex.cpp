@@ -72,7 +72,7 @@ void PrefixIndex::insert(PageId page, uint64_t hash, PageId parent,
                          std::span<const int32_t> blockTokens, uint64_t salt) {
   Block &block = blocks[page];
   PageId &first = childrenOf(parent);
-  block = {hash, salt, parent, kNoPage, kNoPage, first, true};
+  block = {hash, salt, parent, kNoPage, kNoPage, first};
   if (first != kNoPage)
     blocks[first].previous = page;
   first = page;
@@ -86,7 +86,7 @@ void PrefixIndex::insert(PageId page, uint64_t hash, PageId parent,
 
 void PrefixIndex::erase(PageId page) {
   Block &block = blocks[page];
-  if (!block.published)
+  if (!contains(page))
     return;
   if (block.previous != kNoPage)
     blocks[block.previous].next = block.next;

@@ -43,13 +43,17 @@ public:
   /// Forgets a page, which must be a leaf.
   void erase(PageId page);
 
-  bool contains(PageId page) const { return blocks[page].published; }
+  bool contains(PageId page) const { return blocks[page].parent != kUnpublished; }
   PageId parentOf(PageId page) const { return blocks[page].parent; }
   /// Whether any block is known behind `parent` (kNoPage: at the start).
   bool hasChildren(PageId parent) const {
     return (parent == kNoPage ? firstRoot : blocks[parent].firstChild) != kNoPage;
   }
-  /// Asks the processor for the memory that insert(page, hash, ...) or erase(page) will touch.
+  /// Asks the processor for the memory of a block.
+  void prefetch(PageId page) const { __builtin_prefetch(&blocks[page], 1); }
+  /// And for the place in the table that erase(page) will search.
+  void prefetchSlot(PageId page) const { __builtin_prefetch(&slots[blocks[page].hash & mask], 1); }
+  /// Asks for the memory that insert(page, hash, ...) will touch.
   void prefetch(PageId page, uint64_t hash) const {
     __builtin_prefetch(&blocks[page], 1);
     __builtin_prefetch(&tokens[size_t(page) * pageSize], 1);
@@ -63,10 +67,11 @@ public:
   int32_t count() const { return published; }
 
 private:
-  struct Block {
+  static constexpr PageId kUnpublished = -2;
+  /// Half a line of a processor's cache: there are many, and most are far apart.
+  struct alignas(32) Block {
     uint64_t hash = 0, salt = 0;
-    PageId parent = kNoPage, firstChild = kNoPage, previous = kNoPage, next = kNoPage;
-    bool published = false;
+    PageId parent = kUnpublished, firstChild = kNoPage, previous = kNoPage, next = kNoPage;
   };
   /// The hash is cut to the bits that say where a search begins and tell most blocks apart.
   struct Slot {

@@ -131,25 +131,34 @@ int32_t Planner::pagesToHold(int64_t tokens) const {
 
 void Planner::forecastRunning() {
   hasForecast = true;
+  isForecastSorted = false;
   forecasts.clear();
+  forecastTokens = forecastPages = 0;
   int64_t listed = 0;
   for (size_t i = 0; i < state->running.size(); ++i) {
     const Sequence &sequence = state->at(state->running[i]);
     listed += sequence.table.heldCount(cache().shape().groupCount);
     if (!evicted[i])
-      forecasts.push_back({state->predictedRemaining(sequence),
-                           pagesToHold(std::min(sequence.known + 1, sequence.limit))});
+      addForecast(forecastOf(sequence));
   }
   for (RequestId id : state->swapping) {
     const Sequence &sequence = state->at(id);
     if (sequence.state == SequenceState::SwappingIn)
-      forecasts.push_back({state->predictedRemaining(sequence),
-                           pagesToHold(std::min(sequence.known + 1, sequence.limit))});
+      addForecast(forecastOf(sequence));
   }
   // Pages that several requests share are counted for each of them: the surplus comes off.
   sharedPages = std::max(0.0, double(listed - cache().pages().usedCount()));
-  std::sort(forecasts.begin(), forecasts.end(),
-            [](const Forecast &a, const Forecast &b) { return a.remaining > b.remaining; });
+}
+
+Planner::Forecast Planner::forecastOf(const Sequence &sequence) const {
+  return {state->predictedRemaining(sequence),
+          pagesToHold(std::min(sequence.known + 1, sequence.limit))};
+}
+
+void Planner::addForecast(Forecast forecast) {
+  forecasts.push_back(forecast);
+  forecastTokens += forecast.remaining;
+  forecastPages += forecast.pages;
 }
 
 /// Whether the running requests will fit together with `sequence`, which needs `pages` for its
@@ -163,18 +172,27 @@ bool Planner::peakFits(const Sequence &sequence, int32_t pages) {
   if (!hasForecast)
     forecastRunning();
   Forecast added{state->predictedRemaining(sequence), pages};
-  auto at = std::upper_bound(
-      forecasts.begin(), forecasts.end(), added,
-      [](const Forecast &a, const Forecast &b) { return a.remaining > b.remaining; });
   bool alone = forecasts.empty();
   // Growth of the less urgent is no reason to wait: they give way.
   bool urgent =
       !state->running.empty() && state->at(state->running.back()).priority > sequence.priority;
-  at = forecasts.insert(at, added);
-  if (alone || urgent)
-    return true;
   double perToken = double(cache().shape().groupCount) / cache().shape().pageSize;
-  double most = config().watermark * cache().shape().pageCount, sum = -sharedPages;
+  double most = config().watermark * cache().shape().pageCount;
+  // If all fit at their longest together, they fit at any time: no need to look at the order.
+  double longest = double(forecastPages + added.pages) +
+                   double(forecastTokens + added.remaining) * perToken - sharedPages;
+  if (alone || urgent || longest <= most) {
+    isForecastSorted = false;
+    addForecast(added);
+    return true;
+  }
+  auto longer = [](const Forecast &a, const Forecast &b) { return a.remaining > b.remaining; };
+  if (!isForecastSorted)
+    std::sort(forecasts.begin(), forecasts.end(), longer);
+  isForecastSorted = true;
+  auto at = std::upper_bound(forecasts.begin(), forecasts.end(), added, longer);
+  at = forecasts.insert(at, added);
+  double sum = -sharedPages;
   for (size_t i = 0; i < forecasts.size(); ++i) {
     sum += forecasts[i].pages;
     if (sum + double(i + 1) * forecasts[i].remaining * perToken > most) {
@@ -182,6 +200,8 @@ bool Planner::peakFits(const Sequence &sequence, int32_t pages) {
       return false;
     }
   }
+  forecastTokens += added.remaining;
+  forecastPages += added.pages;
   return true;
 }
 

@@ -73,6 +73,8 @@ private:
   int32_t slackToResume() const;
   int32_t pagesToHold(int64_t tokens) const;
   void forecastRunning();
+  Forecast forecastOf(const Sequence &sequence) const;
+  void addForecast(Forecast forecast);
   bool peakFits(const Sequence &sequence, int32_t pages);
   PrefixMatch findPrefix(const Sequence &sequence);
   void findProducers();
@@ -100,14 +102,16 @@ private:
   double chunkMicros = 0;    ///< and what prompt chunks add to it
   bool hasForecast = false, hasProducers = false;
   const bool hasWindow; ///< some group gives pages back that its layers cannot see any more
-  double sharedPages = 0; ///< listed more than once by running requests
+  bool isForecastSorted = false;
+  int64_t forecastTokens = 0, forecastPages = 0; ///< sums over the forecasts
+  double sharedPages = 0;                        ///< listed more than once by running requests
 
   // Scratch memory.
   std::vector<uint8_t> evicted;    ///< by index into running
   std::vector<int32_t> change;     ///< of a page's owners in this plan, by page
   std::vector<PageId> changed;     ///< pages with a change
   std::vector<PageId> hits;        ///< of the request looked at
-  std::vector<Forecast> forecasts; ///< longest remaining first
+  std::vector<Forecast> forecasts; ///< longest remaining first, if isForecastSorted
   struct Producer {
     RequestId request;
     int32_t block; ///< the first one that is not published yet

@@ -79,8 +79,8 @@ struct alignas(64) Sequence {
 
   // Pages and values.
   PageTable table;
-  std::vector<int32_t> tokens;  ///< values of known tokens; empty if only counted
-  std::vector<uint64_t> hashes; ///< chained hashes of the full blocks of `tokens`
+  std::vector<int32_t> tokens;    ///< values of known tokens; empty if only counted
+  std::vector<uint64_t> hashes;   ///< chained hashes of the full blocks of `tokens`
   PageId partialSource = kNoPage; ///< to be copied when the first page behind a hit is taken
 
   // Its turn.
