@@ -52,6 +52,8 @@ Result<Request> Run::requestOf(const Prompt &prompt) const {
   request.stopStrings = options.stop;
   request.ignoreStopTokens = options.ignoreStopTokens;
   request.n = options.n;
+  request.priority = options.priority;
+  request.deadlineSeconds = options.deadlineSeconds;
   prompt.fields.applyTo(request);
   return request;
 }

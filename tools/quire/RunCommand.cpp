@@ -4,6 +4,9 @@
 #include "tools/quire/Commands.h"
 #include "tools/quire/Console.h"
 #include "tools/quire/GenerationJson.h"
+#include "tools/quire/RecordFile.h"
+
+#include "runtime/sched/Explain.h"
 
 #include <CLI/CLI.hpp>
 
@@ -130,18 +133,25 @@ uint32_t textCount(const std::vector<Prompt> &prompts, const RunOptions &options
 }
 
 /// Loads the model that the options name. Returns 0, or the exit code of an error that was printed.
-int openSession(const RunOptions &options, const std::vector<Prompt> &prompts,
+int openSession(const RunOptions &options, const std::vector<Prompt> &prompts, Recorder *recorder,
                 std::unique_ptr<Session> &session) {
   Result<DeviceChoice> device = parseDevice(options.device);
   if (!device.isOk())
     return fail(kUsage, device.status());
   SessionOptions sessionOptions;
-  if (!options.cacheMemory.empty()) {
-    Result<uint64_t> size = parseSize(options.cacheMemory);
+  const ServingOptions &serving = options.serving;
+  for (auto [text, bytes] : {std::pair(&serving.cacheMemory, &sessionOptions.cacheBytes),
+                             std::pair(&serving.swapMemory, &sessionOptions.swapBytes)}) {
+    Result<uint64_t> size = text->empty() ? Result<uint64_t>(0) : parseSize(*text);
     if (!size.isOk())
       return fail(kUsage, size.status());
-    sessionOptions.cacheBytes = *size;
+    *bytes = *size;
   }
+  Result<EngineOptions> engine = engineOptions(serving);
+  if (!engine.isOk())
+    return fail(kUsage, engine.status());
+  sessionOptions.engine = *engine;
+  sessionOptions.engine.recorder = recorder;
   ModelLocation location;
   std::error_code error;
   bool directory = options.model.empty() || std::filesystem::is_directory(options.model, error);
@@ -158,10 +168,12 @@ int openSession(const RunOptions &options, const std::vector<Prompt> &prompts,
     return code;
   sessionOptions.device = *device;
   sessionOptions.threads = options.threads;
-  sessionOptions.memoryFraction = options.memoryFraction;
+  sessionOptions.memoryFraction = serving.memoryFraction;
+  sessionOptions.pages = serving.pages;
   sessionOptions.maxSequences = textCount(prompts, options);
-  if (options.maxSequences)
-    sessionOptions.maxSequences = std::min(sessionOptions.maxSequences, options.maxSequences);
+  if (serving.maxRunning > 0)
+    sessionOptions.maxSequences =
+        std::min(sessionOptions.maxSequences, static_cast<uint32_t>(serving.maxRunning));
   sessionOptions.quiet = options.quiet;
   return Session::open(location, sessionOptions, session);
 }
@@ -216,6 +228,8 @@ int run(RunOptions options) {
                 "'-' reads the prompt from standard input; it excludes --prompt and --file");
   if (Result<GenerationDefaults> settings = settingsInForce(options, {}); !settings.isOk())
     return fail(kUsage, settings.status());
+  if (Result<EngineOptions> engine = engineOptions(options.serving); !engine.isOk())
+    return fail(kUsage, engine.status());
   Result<PromptFile> file = gatherPrompts(options);
   if (!file.isOk())
     return interrupted() ? static_cast<int>(kInterrupted) : fail(kUsage, file.status());
@@ -241,8 +255,19 @@ int run(RunOptions options) {
   if (prompts.empty() && !options.file.empty())
     return afterBadLines;
 
+  MemoryRecorder memory;
+  std::unique_ptr<FileRecorder> recordFile;
+  if (!options.record.empty()) {
+    Result<std::unique_ptr<FileRecorder>> created = FileRecorder::create(options.record);
+    if (!created.isOk())
+      return fail(kGeneral, created.status());
+    recordFile = created.takeValue();
+  }
+  Recorder *recorder = recordFile.get();
+  if (options.explain > 0)
+    recorder = &memory;
   std::unique_ptr<Session> session;
-  if (int code = openSession(options, prompts, session))
+  if (int code = openSession(options, prompts, recorder, session))
     return code;
   Result<GenerationDefaults> settings = settingsInForce(options, session->defaults());
   if (!settings.isOk())
@@ -255,6 +280,15 @@ int run(RunOptions options) {
     return converse(*session, *settings, options);
   int code = job ? runJob(*session, *job, *settings, options)
                  : runPrompts(*session, prompts, *settings, options);
+  if (recordFile)
+    if (Status status = recordFile->close(); !status.isOk())
+      return fail(kGeneral, status);
+  if (options.explain > 0) {
+    Result<std::string> story = explain(memory.stream, static_cast<uint64_t>(options.explain));
+    if (!story.isOk())
+      return fail(kUsage, story.status());
+    std::fprintf(stderr, "%s", story->c_str());
+  }
   return code == kOk ? afterBadLines : code;
 }
 

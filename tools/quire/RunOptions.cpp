@@ -102,21 +102,31 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
   command.add_option("--threads", options.threads, "Threads of the CPU (default: all cores)")
       ->check(within(1, 4096))
       ->group(machine);
-  command.add_option("--max-seqs", options.maxSequences, "Prompts computed together, at most")
-      ->check(positive)
-      ->group(machine);
   command.add_option("--context", options.context, "Compile for this many tokens of context")
       ->check(positive)
       ->group(machine);
+  addServingOptions(command, options.serving);
+  const char *scheduling = "Scheduling";
   command
-      .add_option("--cache-memory", options.cacheMemory,
-                  "Memory for the token cache, such as 512m (default: from what is free)")
-      ->group(machine);
+      .add_option("--priority", options.priority,
+                  "Class of the prompts, 0 the most urgent; for --policy priority (default: 0)")
+      ->group(scheduling);
   command
-      .add_option("--memory-fraction", options.memoryFraction,
-                  "Share of the free memory that the cache may take (default: 0.9)")
-      ->check(within(0.01, 1.0))
-      ->group(machine);
+      .add_option("--deadline", options.deadlineSeconds,
+                  "Seconds after which a prompt ends with what it has (default: 0, none)")
+      ->check(within(0.0, 1e9))
+      ->group(scheduling);
+  auto *record = command
+                     .add_option("--record", options.record,
+                                 "Write every decision of the scheduler to this file, for quire "
+                                 "simulate --replay")
+                     ->group(scheduling);
+  command
+      .add_option("--explain", options.explain,
+                  "Tell at the end what happened to one request; 1 is the first")
+      ->check(within(1, kMost))
+      ->excludes(record)
+      ->group(scheduling);
 
   const char *output = "Output";
   command.add_flag("--json", options.json, "One JSON object per prompt instead of text")

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tools/quire/GenerationDefaults.h"
+#include "tools/quire/ServingOptions.h"
 
 #include <optional>
 
@@ -32,10 +33,12 @@ struct RunOptions {
 
   std::string device = "auto";
   uint32_t threads = 0;
-  uint32_t maxSequences = 0;
   uint32_t context = 0;
-  std::string cacheMemory;
-  double memoryFraction = 0.9;
+  ServingOptions serving;
+  int32_t priority = 0;
+  double deadlineSeconds = 0;
+  std::string record;  ///< file for the scheduler's decisions; empty: none
+  int64_t explain = 0; ///< serial of a request whose story is told; 0: none
   bool json = false, stats = false, quiet = false, verbose = false;
 };
 

@@ -18,6 +18,12 @@ static Result<uint32_t> choosePageCount(const Plan &plan, const ExecutorOptions 
                                         const SessionOptions &options, uint64_t available,
                                         uint64_t leastPages) {
   const plan::InfoRecord &info = plan.info();
+  if (options.pages > INT32_MAX / info.pageSize)
+    return Status::error(ErrorCode::OutOfRange,
+                         "--pages " + std::to_string(options.pages) + " is more than the " +
+                             std::to_string(INT32_MAX / info.pageSize) + " that can be numbered");
+  if (options.pages > 0)
+    return options.pages;
   uint64_t pagesPerSequence = (uint64_t(info.maxContext) + info.pageSize - 1) / info.pageSize;
   uint64_t useful =
       std::min<uint64_t>(pagesPerSequence * limits.maxSequences, INT32_MAX / info.pageSize);
@@ -123,12 +129,18 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
   if (!executor.isOk())
     return fail(kDevice, executor.status());
   session->executor_ = executor.takeValue();
-  Result<std::unique_ptr<ExecutorRunner>> runner = ExecutorRunner::create(*session->executor_);
+  uint64_t hostPages =
+      std::min<uint64_t>(options.swapBytes / std::max<uint64_t>(info.pageBytes, 1), INT32_MAX);
+  if (options.swapBytes > 0 && hostPages == 0)
+    return fail(kUsage, "--swap " + formatBytes(options.swapBytes) + " does not hold one page of " +
+                            formatBytes(info.pageBytes));
+  Result<std::unique_ptr<ExecutorRunner>> runner = ExecutorRunner::create(
+      *session->executor_, session->device_.get(), static_cast<int32_t>(hostPages));
   if (!runner.isOk())
     return fail(kModel, runner.status());
   session->runner = runner.takeValue();
 
-  EngineOptions engineOptions;
+  EngineOptions engineOptions = options.engine;
   engineOptions.stopTokens.assign(session->plan_->stops().begin(), session->plan_->stops().end());
   for (int32_t token : session->defaults_.stopTokens)
     engineOptions.stopTokens.push_back(token);

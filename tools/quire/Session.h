@@ -21,7 +21,10 @@ struct SessionOptions {
   DeviceChoice device;
   uint32_t threads = 0;      ///< 0: all cores
   uint32_t maxSequences = 0; ///< sequences of one step; 0: the plan's
+  uint32_t pages = 0;      ///< of the token cache; 0: by its memory
   uint64_t cacheBytes = 0; ///< memory for the token cache; 0: what is free, at most what is useful
+  uint64_t swapBytes = 0;  ///< memory of the host for pages of preempted requests
+  EngineOptions engine;    ///< stop tokens are added to it
   double memoryFraction = 0.9; ///< of the memory free beside weights and workspace, for the cache
   bool quiet = false;      ///< no progress bar
 };

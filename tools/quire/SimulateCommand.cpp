@@ -1,9 +1,10 @@
 // quire simulate: serves a trace in virtual time and prints what users and operators would see.
 #include "tools/quire/Commands.h"
 #include "tools/quire/Console.h"
+#include "tools/quire/RecordFile.h"
+#include "tools/quire/ServingOptions.h"
 #include "tools/quire/SimulateOptions.h"
 #include "tools/quire/SimulateOutput.h"
-#include "tools/quire/SimulateRecord.h"
 #include "tools/quire/SimulateReport.h"
 
 #include "runtime/base/File.h"

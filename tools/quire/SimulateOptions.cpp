@@ -2,14 +2,13 @@
 #include "tools/quire/SimulateOptions.h"
 
 #include "tools/quire/Console.h"
+#include "tools/quire/ServingOptions.h"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
-#include <span>
 
 namespace quire::cli {
 
@@ -100,47 +99,7 @@ Examples:
   quire simulate azure_conv.csv --record a.rec && quire simulate --replay a.rec)");
 }
 
-Result<Policy> parsePolicy(const std::string &name) {
-  std::string names;
-  for (int i = 0; i < kPolicyCount; ++i) {
-    Policy policy = static_cast<Policy>(i);
-    if (name == policyName(policy))
-      return policy;
-    names += (i ? ", " : "") + std::string(policyName(policy));
-  }
-  return Status::error(ErrorCode::InvalidArgument,
-                       "there is no policy '" + name + "'; there are " + names);
-}
-
 namespace {
-
-struct Coefficient {
-  const char *name;
-  double *value;
-};
-
-Status readCoefficients(const char *option, const std::vector<std::string> &words,
-                        std::span<const Coefficient> coefficients) {
-  for (const std::string &word : words) {
-    size_t equals = word.find('=');
-    std::string name = word.substr(0, equals);
-    auto known = std::find_if(coefficients.begin(), coefficients.end(),
-                              [&](const Coefficient &c) { return name == c.name; });
-    double value = -1;
-    if (equals != std::string::npos) {
-      const char *begin = word.data() + equals + 1, *end = word.data() + word.size();
-      auto [stop, error] = std::from_chars(begin, end, value);
-      if (error != std::errc() || stop != end)
-        value = -1;
-    }
-    if (known == coefficients.end() || !(value >= 0 && value <= 1e6))
-      return Status::error(ErrorCode::InvalidArgument,
-                           std::string(option) + " '" + word +
-                               "' is not one of its names, '=', and microseconds from 0 to 1e6");
-    *known->value = value;
-  }
-  return Status::ok();
-}
 
 Status checkRange(const char *option, double value, double least, double most) {
   if (value >= least && value <= most)
@@ -179,15 +138,7 @@ Result<SimulationConfig> simulationConfig(const SimulateOptions &o, const Trace 
   config.overlap = o.overlap;
   SchedulerConfig &s = config.scheduling;
   QUIRE_ASSIGN_OR_RETURN(s.policy, parsePolicy(o.policies.at(0)));
-  if (o.preemption == "cheaper")
-    s.preemption = PreemptionMode::Cheaper;
-  else if (o.preemption == "recompute")
-    s.preemption = PreemptionMode::Recompute;
-  else if (o.preemption == "swap")
-    s.preemption = PreemptionMode::Swap;
-  else
-    return Status::error(ErrorCode::InvalidArgument,
-                         "--preemption is cheaper, recompute or swap, not '" + o.preemption + "'");
+  QUIRE_ASSIGN_OR_RETURN(s.preemption, parsePreemption(o.preemption));
   s.tokenBudget = o.tokenBudget;
   s.maxSequences = o.maxSequences;
   s.cache.pageSize = o.pageSize;
@@ -209,16 +160,8 @@ Result<SimulationConfig> simulationConfig(const SimulateOptions &o, const Trace 
   s.maxQueue = std::numeric_limits<int32_t>::max();
   s.cost = kCost;
   s.transfer = kTransfer;
-  const Coefficient costs[] = {{"step", &s.cost.perStep},
-                               {"token", &s.cost.perToken},
-                               {"sequence", &s.cost.perSequence},
-                               {"sample", &s.cost.perSample},
-                               {"decode-key", &s.cost.perDecodeKey},
-                               {"prefill-pair", &s.cost.perPrefillPair}};
-  const Coefficient transfers[] = {{"copy", &s.transfer.perTransfer},
-                                   {"page", &s.transfer.perPage}};
-  QUIRE_RETURN_IF_ERROR(readCoefficients("--cost", o.costs, costs));
-  QUIRE_RETURN_IF_ERROR(readCoefficients("--transfer", o.transfers, transfers));
+  QUIRE_RETURN_IF_ERROR(readCosts(o.costs, s.cost));
+  QUIRE_RETURN_IF_ERROR(readTransfers(o.transfers, s.transfer));
   return config;
 }
 

@@ -34,7 +34,4 @@ void addSimulateOptions(CLI::App &command, SimulateOptions &options);
 /// The configuration of a run under the first policy. InvalidArgument, naming option and value.
 Result<SimulationConfig> simulationConfig(const SimulateOptions &options, const Trace &trace);
 
-/// A policy by its name. InvalidArgument with the names that there are.
-Result<Policy> parsePolicy(const std::string &name);
-
 } // namespace quire::cli

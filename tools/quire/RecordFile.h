@@ -1,4 +1,5 @@
-// SimulateRecord: the scheduler's record of a simulated run on disk: written, replayed, explained.
+// RecordFile: the scheduler's record of a run, real or simulated, on disk: written, replayed,
+// explained.
 #pragma once
 
 #include "runtime/sched/Record.h"

@@ -1,5 +1,5 @@
-// Implementation of SimulateRecord.
-#include "tools/quire/SimulateRecord.h"
+// Implementation of RecordFile.
+#include "tools/quire/RecordFile.h"
 
 #include "tools/quire/Console.h"
 
