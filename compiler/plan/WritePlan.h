@@ -31,7 +31,7 @@ struct NativeEntry {
   uint32_t sharedBytes = 0; ///< dynamic
   uint32_t registers = 0;   ///< of a thread
   uint32_t flags = 0;       ///< plan::EntryFlags
-  std::vector<plan::TensorMapRecord> tensorMaps; ///< its last parameters, in order
+  std::vector<plan::TensorMapRecord> tensorMaps = {}; ///< its last parameters, in order
 };
 
 /// Code of all kernels for one target; `entries` in order of the module's kernels.
