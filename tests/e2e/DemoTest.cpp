@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 using nlohmann::json;
-using quire::testing::ProcessResult;
-using quire::testing::runProcess;
+using quire::test::ProcessResult;
+using quire::test::runProcess;
 
 namespace {
 

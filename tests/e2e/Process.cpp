@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-namespace quire::testing {
+namespace quire::test {
 
 ProcessResult runProcess(const std::vector<std::string> &argv, const std::string &input,
                          bool interruptAfterOutput) {
@@ -71,4 +71,4 @@ ProcessResult runProcess(const std::vector<std::string> &argv, const std::string
   return result;
 }
 
-} // namespace quire::testing
+} // namespace quire::test

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace quire::testing {
+namespace quire::test {
 
 struct ProcessResult {
   int code = -1; ///< exit code; 128 + n when signal n ended it
@@ -16,4 +16,4 @@ struct ProcessResult {
 ProcessResult runProcess(const std::vector<std::string> &argv, const std::string &input = "",
                          bool interruptAfterOutput = false);
 
-} // namespace quire::testing
+} // namespace quire::test

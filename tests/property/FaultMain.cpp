@@ -5,7 +5,7 @@
 //   QuirePlantedFaults [NAME]     one fault, with what was found
 #include "runtime/kv/Fault.h"
 #include "tests/property/SchedulerFuzz.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <cstring>
 
@@ -16,7 +16,7 @@
 quire::Fault quire::plantedFault = quire::Fault::None;
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 
 namespace {
 

@@ -3,11 +3,11 @@
 //
 //   QuireSchedulerFuzz [STEPS]     default 100000; QUIRE_SEED repeats a run
 #include "tests/property/SchedulerFuzz.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <chrono>
 
-using namespace quire::testing;
+using namespace quire::test;
 
 int main(int argc, char **argv) {
   int64_t steps = argc > 1 ? std::strtoll(argv[1], nullptr, 10) : 100000;

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace quire::testing {
+namespace quire::test {
 
 inline uint64_t mixBits(uint64_t value) {
   value ^= value >> 31;
@@ -64,4 +64,4 @@ private:
   std::vector<uint64_t> rows, host;
 };
 
-} // namespace quire::testing
+} // namespace quire::test

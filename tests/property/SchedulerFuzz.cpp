@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace quire::testing {
+namespace quire::test {
 
 std::optional<std::string> SchedulerFuzz::run(int64_t steps) {
   while (sum.steps < steps && !broken) {
@@ -460,4 +460,4 @@ void SchedulerFuzz::drain() {
     endTransfers(true);
 }
 
-} // namespace quire::testing
+} // namespace quire::test

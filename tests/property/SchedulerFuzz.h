@@ -12,7 +12,7 @@
 #include <random>
 #include <string>
 
-namespace quire::testing {
+namespace quire::test {
 
 /// xoshiro256**: the fuzzer draws more numbers than std::mt19937_64 makes in its time.
 class Random {
@@ -136,4 +136,4 @@ private:
   std::vector<uint8_t> queued; ///< scratch: queues that list a request
 };
 
-} // namespace quire::testing
+} // namespace quire::test

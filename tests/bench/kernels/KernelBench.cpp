@@ -21,7 +21,7 @@
 #include <thread>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 
 namespace {
 

@@ -58,7 +58,7 @@ TEST_F(Conversions, RoundToNearestEvenAndWidenExactly) {
     return;
   }
   constexpr size_t count = 65536;
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   std::vector<float> in(count);
   for (float &value : in) {
     // Finite values of all sizes that neither type turns into infinity, many of them ties.
@@ -97,7 +97,7 @@ TEST_F(Conversions, ReductionsGiveEveryLaneTheSameResult) {
       GTEST_SKIP() << "no GPU that runs this";
     return;
   }
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   std::vector<float> in(128);
   for (float &value : in)
     value = float(int(random() % 2001) - 1000); // sums are exact
@@ -127,7 +127,7 @@ TEST_F(Conversions, FastExponentialIsAsAccurateAsItsHeaderSays) {
     return;
   }
   constexpr size_t count = 65536;
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   std::uniform_real_distribution<float> uniform(-20, 20);
   std::vector<float> in(count);
   for (float &value : in)

@@ -66,7 +66,7 @@ protected:
         GTEST_SKIP() << "no GPU that runs this";
       return;
     }
-    std::mt19937 random(testSeed());
+    std::mt19937_64 random(randomSeed());
     std::normal_distribution<float> normal;
     std::vector<T> a(kM * kK), b(kN * kK);
     for (auto *matrix : {&a, &b})

@@ -4,22 +4,9 @@
 #include "compiler/cuda/KernelHeaders.h"
 
 #include <bit>
-#include <cstdlib>
 #include <cstring>
-#include <iostream>
 
 namespace quire::test {
-
-unsigned testSeed() {
-  static const unsigned seed = [] {
-    const char *text = std::getenv("QUIRE_SEED");
-    unsigned value = text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10))
-                          : std::random_device{}();
-    std::cout << "QUIRE_SEED=" << value << std::endl;
-    return value;
-  }();
-  return seed;
-}
 
 void Gpu::SetUp() {
   auto loaded = Nvrtc::load(NvrtcSearch::fromEnvironment());

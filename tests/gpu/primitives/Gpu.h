@@ -5,18 +5,15 @@
 #include "compiler/layout/Fragment.h"
 #include "runtime/device/cuda/Driver.h"
 #include "runtime/nvrtc/Nvrtc.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
-#include <random>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace quire::test {
-
-/// Seed of random inputs: QUIRE_SEED or a fresh one, printed once.
-unsigned testSeed();
 
 /// An array in device memory, filled from and copied to the host.
 struct DeviceArray {

@@ -47,7 +47,7 @@ class SharedTiles : public Gpu {};
 } // namespace
 
 TEST_F(SharedTiles, DeliverEveryElementThroughLdmatrix) {
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   constexpr int rows = 64;
   for (int columns : {16, 48, 64, 80, 128}) {
     std::vector<SharedTile> tiles{SharedTile::padded(rows, 2 * columns)};

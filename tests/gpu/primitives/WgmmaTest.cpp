@@ -68,7 +68,7 @@ class Wgmma : public Gpu {};
 } // namespace
 
 TEST_F(Wgmma, DescriptorsReachEveryElementAtEverySwizzle) {
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   std::normal_distribution<float> normal;
   for (int span : {128, 64, 32})
     for (bool columnMajor : {false, true})

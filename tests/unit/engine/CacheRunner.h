@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace quire::testing {
+namespace quire::test {
 
 /// The whole model: logits after a sequence of tokens.
 inline std::vector<float> modelLogits(std::span<const int32_t> tokens, int32_t vocabularySize) {
@@ -157,4 +157,4 @@ private:
   std::vector<std::vector<float>> results;
 };
 
-} // namespace quire::testing
+} // namespace quire::test

@@ -7,14 +7,14 @@
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/engine/Engine.h"
 #include "runtime/engine/ExecutorRunner.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
 #include <memory>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 
 namespace {
 

@@ -1,9 +1,9 @@
 // The engine over a runner whose logits depend on every token the cache holds for a sequence. The
 // expected texts come from the definition of that model applied to plain token lists.
 #include "runtime/engine/Engine.h"
-#include "tests/unit/engine/AllocationCount.h"
+#include "tests/support/AllocationCount.h"
 #include "tests/unit/engine/CacheRunner.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 #include <map>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 
 namespace {
 

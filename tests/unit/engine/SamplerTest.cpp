@@ -2,7 +2,7 @@
 // bad logits and bad parameters.
 #include "runtime/engine/Sampler.h"
 
-#include "RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@
 namespace quire {
 namespace {
 
-using testing::randomSeed;
+using test::randomSeed;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 

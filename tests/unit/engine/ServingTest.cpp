@@ -3,7 +3,7 @@
 #include "runtime/engine/Engine.h"
 #include "runtime/sched/Replay.h"
 #include "tests/unit/engine/CacheRunner.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include <thread>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 
 namespace {
 

@@ -1,14 +1,14 @@
 // Stop strings against a definition on the whole text: the cut must not depend on the pieces.
 #include "runtime/engine/StopMatcher.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 
 using namespace quire;
-using quire::testing::randomSeed;
-using quire::testing::uniform;
+using quire::test::randomSeed;
+using quire::test::uniform;
 
 namespace {
 

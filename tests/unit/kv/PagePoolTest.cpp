@@ -1,6 +1,6 @@
 // The page pool against a plain model of who owns which page, and which are cached since when.
 #include "runtime/kv/PagePool.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include <vector>
 
 using namespace quire;
-using quire::testing::randomSeed;
-using quire::testing::uniform;
+using quire::test::randomSeed;
+using quire::test::uniform;
 
 TEST(PagePool, HandsOutEveryPageOnceThenSaysNo) {
   PagePool pool(5);

@@ -1,6 +1,6 @@
 // The prefix index against a plain list of what was published.
 #include "runtime/kv/PrefixIndex.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <vector>
 
 using namespace quire;
-using quire::testing::randomSeed;
-using quire::testing::uniform;
+using quire::test::randomSeed;
+using quire::test::uniform;
 
 namespace {
 

@@ -2,10 +2,7 @@
 #include "NvrtcFixture.h"
 
 #include "runtime/nvrtc/Cubin.h"
-
-#include <cstdlib>
-#include <iostream>
-#include <random>
+#include "tests/support/RandomSeed.h"
 
 using namespace quire;
 
@@ -43,11 +40,7 @@ TEST_F(CubinTest, SurvivesDamage) {
   auto result = nvrtc->compile(quire::test::addKernel(1));
   ASSERT_TRUE(result.isOk());
   const std::vector<uint8_t> whole = result->cubin;
-  const char *text = std::getenv("QUIRE_SEED");
-  unsigned seed = text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10))
-                       : std::random_device{}();
-  std::cout << "QUIRE_SEED=" << seed << std::endl;
-  std::mt19937 random(seed);
+  std::mt19937_64 random(quire::test::randomSeed());
   int refused = 0;
   for (size_t bytes = 0; bytes < whole.size(); bytes += 1 + random() % 32)
     refused += !readCubin(std::span(whole).first(bytes)).isOk();

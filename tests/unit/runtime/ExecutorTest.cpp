@@ -1,12 +1,12 @@
 // Protects the executor with real machine code: random ragged steps over a paged cache equal an
 // oracle that keeps whole token histories, both shape variants run, bad batches are refused before
 // anything runs, and a step allocates nothing.
-#include "AllocationCounter.h"
 #include "Random.h"
 #include "SamplePlan.h"
 #include "SampleWorld.h"
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/exec/Executor.h"
+#include "tests/support/AllocationCount.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,6 +16,7 @@
 using namespace quire;
 using namespace quire::plan;
 using namespace quire::test;
+using quire::test::allocationCount;
 
 namespace {
 
@@ -64,9 +65,9 @@ TEST(Executor, StepsAllocateNothing) {
   for (int i = 0; i < 50; ++i) {
     Step step = world.step();
     StepBatch batch = step.batch();
-    uint64_t before = allocationCount();
+    int64_t before = allocationCount();
     Status status = machine.executor->run(batch);
-    uint64_t after = allocationCount();
+    int64_t after = allocationCount();
     ASSERT_TRUE(status.isOk()) << status.message();
     ASSERT_EQ(after, before);
   }

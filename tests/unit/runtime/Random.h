@@ -1,22 +1,13 @@
 // Fresh random inputs for every run of the tests, from a printed seed; QUIRE_SEED repeats a run.
 #pragma once
 
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <gtest/gtest.h>
-#include <random>
+#include "tests/support/RandomSeed.h"
 
 namespace quire::test {
 
 /// The seed of this process, printed once.
 inline uint64_t seed() {
-  static const uint64_t value = [] {
-    const char *text = std::getenv("QUIRE_SEED");
-    uint64_t number = text ? std::strtoull(text, nullptr, 10) : std::random_device{}();
-    std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(number));
-    return number;
-  }();
+  static const uint64_t value = randomSeed();
   return value;
 }
 

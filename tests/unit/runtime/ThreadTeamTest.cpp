@@ -1,8 +1,8 @@
 // Protects the thread team: every item exactly once, results visible to the caller, also with more
 // threads than cores, with sleeping workers and with many launches in a row.
-#include "AllocationCounter.h"
 #include "Random.h"
 #include "runtime/device/cpu/ThreadTeam.h"
+#include "tests/support/AllocationCount.h"
 
 #include <gtest/gtest.h>
 #include <thread>
@@ -10,6 +10,7 @@
 
 using namespace quire;
 using namespace quire::test;
+using quire::test::allocationCount;
 
 namespace {
 
@@ -89,7 +90,7 @@ TEST(ThreadTeam, LaunchesAllocateNothing) {
   ThreadTeam team(options);
   std::vector<int> counts(100);
   Counts task{&counts};
-  uint64_t before = allocationCount();
+  int64_t before = allocationCount();
   for (int launch = 0; launch < 100; ++launch)
     team.run(100, Counts::run, &task);
   EXPECT_EQ(allocationCount(), before);

@@ -1,15 +1,15 @@
 // The cost model against sums over single tokens, and the length predictor against its definition.
 #include "runtime/sched/CostModel.h"
 #include "runtime/sched/LengthPredictor.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 using namespace quire;
-using quire::testing::randomSeed;
-using quire::testing::uniform;
+using quire::test::randomSeed;
+using quire::test::uniform;
 
 TEST(CostModel, AStepCostsWhatItsRowsCost) {
   std::mt19937_64 random(randomSeed());

@@ -1,15 +1,15 @@
 // Decisions of the scheduler that a reader can follow. What holds for all of them is the fuzzer's.
 #include "runtime/sched/Scheduler.h"
-#include "tests/unit/engine/AllocationCount.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/AllocationCount.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
 #include <numeric>
 
 using namespace quire;
-using quire::testing::allocationCount;
-using quire::testing::uniform;
+using quire::test::allocationCount;
+using quire::test::uniform;
 
 namespace {
 

@@ -2,20 +2,11 @@
 // each other, and the record of a run replays byte for byte.
 #include "runtime/sched/Replay.h"
 #include "runtime/simulate/Simulator.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <random>
-
 using namespace quire;
-
-static uint64_t seedOfRun() {
-  const char *given = std::getenv("QUIRE_SEED");
-  uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
-}
 
 namespace {
 
@@ -43,7 +34,7 @@ public:
 } // namespace
 
 TEST(RandomTrace, NobodyIsLostUnderPressure) {
-  uint64_t seed = seedOfRun();
+  uint64_t seed = quire::test::randomSeed();
   int64_t preemptions = 0, swaps = 0;
   for (uint64_t round = 0; round < 60; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));

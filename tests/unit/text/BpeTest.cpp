@@ -55,7 +55,7 @@ std::vector<std::string> naiveBpe(const std::string &word, const Merges &merges)
 }
 
 TEST(Bpe, ShortAndLongWordsMergeAsDefined) {
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 60; ++round) {
     std::vector<std::string> tokens = {"a", "b", "c", "d"};
     Merges merges;
@@ -147,7 +147,7 @@ TEST(Bpe, PrefixAndSuffixDecorateSymbols) {
 }
 
 TEST(Bpe, RawBytesAndTheirSpellingGiveTheSameIds) {
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   auto tokenizer = load(tokenizerFile(
       byteLevelModel({{"a", "b"}, {"\u00C3", "\u00A9"}, {"ab", "ab"}}),
       {{"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}}}));

@@ -43,7 +43,7 @@ TEST(StreamDecoder, WaitsForTheLastByteOfACharacter) {
 }
 
 TEST(StreamDecoder, AnyIdsOfByteLevelVocabulariesGiveWhatDecodeGives) {
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   auto tokenizer =
       load(tokenizerFile(byteLevelModel(), {{"decoder", {{"type", "ByteLevel"}}}}));
   ASSERT_TRUE(tokenizer);
@@ -58,7 +58,7 @@ TEST(StreamDecoder, AnyIdsOfByteLevelVocabulariesGiveWhatDecodeGives) {
 class StreamOfSynthetic : public testing::TestWithParam<const char *> {};
 
 TEST_P(StreamOfSynthetic, RandomIdsGiveWhatDecodeGivesWhereTheyFormText) {
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   auto tokenizer = load(readGolden(std::string(GetParam()) + ".tokenizer.xz"));
   ASSERT_TRUE(tokenizer);
   int compared = 0;

@@ -6,9 +6,7 @@
 
 #include <lzma.h>
 
-#include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 
 namespace quire::text::test {
@@ -53,13 +51,6 @@ std::vector<std::string> splitLines(const std::string &text) {
 }
 
 std::string sharedData() { return std::string(QUIRE_SOURCE_DIR) + "/../shared/data"; }
-
-uint64_t testSeed() {
-  const char *given = std::getenv("QUIRE_SEED");
-  uint64_t seed = given ? std::strtoull(given, nullptr, 0) : std::random_device()();
-  std::cout << "QUIRE_SEED=" << seed << "\n";
-  return seed;
-}
 
 std::unique_ptr<Tokenizer> load(const std::string &json, const std::string &config) {
   auto tokenizer = Tokenizer::fromJson(json, config);

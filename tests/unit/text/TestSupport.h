@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/text/Tokenizer.h"
+#include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,8 @@
 
 namespace quire::text::test {
 
+using quire::test::randomSeed;
+
 /// The contents of an .xz file, or nullopt if it is absent. A corrupt file fails the test.
 std::optional<std::string> readXz(const std::string &path);
 /// tests/golden/tokenizers/NAME, which has to be there.
@@ -22,9 +25,6 @@ std::vector<std::string> splitLines(const std::string &text);
 
 /// Folder of the shared inputs beside the project (`../shared/data` of the source folder).
 std::string sharedData();
-
-/// QUIRE_SEED, or a fresh one; printed.
-uint64_t testSeed();
 
 /// Loads a tokenizer or fails the test.
 std::unique_ptr<Tokenizer> load(const std::string &json, const std::string &config = "");

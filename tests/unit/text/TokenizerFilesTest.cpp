@@ -49,7 +49,7 @@ TEST_F(TokenizerFiles, VocabAndMergesGiveWhatTokenizerJsonGives) {
   write("tokenizer_config.json", R"({"bos_token": {"content": "<s>"}, "eos_token": "<s>"})");
   auto parts = Tokenizer::fromDirectory(folder);
   ASSERT_TRUE(parts.isOk()) << parts.status().message();
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 200; ++round) {
     std::string text = randomText(random, 20) + "<s>abab";
     EXPECT_EQ(encode(**parts, text), encode(**whole, text)) << text;

@@ -36,7 +36,7 @@ TEST(Utf8, RepairReplacesMaximalSubparts) {
 }
 
 TEST(Utf8, RepairInPiecesEqualsRepairAtOnce) {
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 2000; ++round) {
     std::string bytes = randomText(random, 12);
     for (size_t i = random() % 4; i > 0 && !bytes.empty(); --i)
@@ -95,7 +95,7 @@ TEST(UnicodeForms, KnownExamples) {
 }
 
 TEST(UnicodeForms, FormsAreIdempotentAndAgree) {
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 500; ++round) {
     std::string text = randomText(random, 30);
     std::string composed = toUnicodeForm(text, UnicodeForm::NFC);

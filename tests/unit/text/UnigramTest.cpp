@@ -38,7 +38,7 @@ double bestScore(const Pieces &pieces, std::string_view word) {
 }
 
 TEST(Unigram, FindsTheMostProbableSegmentation) {
-  std::mt19937_64 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 200; ++round) {
     Pieces pieces = {{"a", -3.5}, {"b", -4.25}, {"c", -5}};
     for (int i = 0; i < 8; ++i) {

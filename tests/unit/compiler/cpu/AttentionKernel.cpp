@@ -4,7 +4,7 @@
 #include <cmath>
 #include <sstream>
 
-using namespace quire::testing;
+using namespace quire::test;
 
 namespace {
 
@@ -192,6 +192,6 @@ private:
 
 } // namespace
 
-std::string quire::testing::attentionKernel(const AttentionShape &shape, const std::string &name) {
+std::string quire::test::attentionKernel(const AttentionShape &shape, const std::string &name) {
   return AttentionWriter(shape).write(name);
 }

@@ -1,14 +1,14 @@
 // Attention kernels over paged caches against f64 attention, on every CPU level this machine has.
 // Everything beyond a sequence's last key and every unused block table entry is poisoned.
 #include "tests/unit/compiler/cpu/KernelRunner.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using compiler::CpuLevel;
 
 namespace {
@@ -129,7 +129,7 @@ protected:
   }
 };
 
-TEST_P(AttentionKernel, matchesF64AttentionOnRandomBatches) {
+TEST_P(AttentionKernel, MatchesF64AttentionOnRandomBatches) {
   std::mt19937_64 random(randomSeed());
   const char *elements[] = {"bf16", "f32", "f16"};
   const int64_t dims[] = {64, 32, 16, 80, 128}, groups[] = {1, 2, 7, 4, 3};
@@ -158,7 +158,7 @@ TEST_P(AttentionKernel, matchesF64AttentionOnRandomBatches) {
   }
 }
 
-TEST_P(AttentionKernel, rowsWithoutKeysAreZero) {
+TEST_P(AttentionKernel, RowsWithoutKeysAreZero) {
   std::mt19937_64 random(randomSeed());
   Case c;
   c.keys = 66;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using compiler::CpuLevel;
 
 namespace {
@@ -18,7 +18,7 @@ std::string elementwise(const std::string &name, const std::string &op) {
          "  tile.return\n}\n";
 }
 
-TEST(CpuImage, doesNotDependOnTheOrderThreadsFinishIn) {
+TEST(CpuImage, DoesNotDependOnTheOrderThreadsFinishIn) {
   std::string module;
   for (int64_t rows : {1, 8, 32}) {
     LinearShape shape;
@@ -34,20 +34,20 @@ TEST(CpuImage, doesNotDependOnTheOrderThreadsFinishIn) {
     EXPECT_LT(kernel.offset, first.image().bytes.size());
 }
 
-TEST(CpuImage, levelsDiffer) {
+TEST(CpuImage, LevelsDiffer) {
   KernelRunner narrow(linearKernel({}), CpuLevel::X86_64_V3);
   KernelRunner wide(linearKernel({}), CpuLevel::X86_64_V4);
   EXPECT_NE(narrow.image().bytes, wide.image().bytes);
 }
 
-TEST(CpuImage, kernelThatNeedsALibraryIsRefusedByName) {
+TEST(CpuImage, KernelThatNeedsALibraryIsRefusedByName) {
   KernelRunner runner(elementwise("remainder", "arith.remf %v, %v"), CpuLevel::X86_64_V4);
   EXPECT_FALSE(runner);
   EXPECT_NE(runner.errors().find("kernel @remainder: needs the symbol 'fmodf'"), std::string::npos)
       << runner.errors();
 }
 
-TEST(CpuImage, kernelsBesideARefusedOneDoNotHideIt) {
+TEST(CpuImage, KernelsBesideARefusedOneDoNotHideIt) {
   KernelRunner runner(elementwise("good", "arith.addf %v, %v") +
                           elementwise("bad", "arith.remf %v, %v"),
                       CpuLevel::X86_64_V4);

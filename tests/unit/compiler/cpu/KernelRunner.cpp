@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 
 KernelRunner::KernelRunner(const std::string &text, compiler::CpuLevel level) {
   mlir::DialectRegistry registry;
@@ -50,7 +50,7 @@ plan::CpuKernel KernelRunner::kernel(size_t index) const {
                                            compiled.kernels[index].offset);
 }
 
-bool quire::testing::cpuHas(compiler::CpuLevel level) {
+bool quire::test::cpuHas(compiler::CpuLevel level) {
   __builtin_cpu_init();
   return level == compiler::CpuLevel::X86_64_V3
              ? __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
@@ -58,27 +58,27 @@ bool quire::testing::cpuHas(compiler::CpuLevel level) {
                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
 
-uint16_t quire::testing::toBf16(float value) {
+uint16_t quire::test::toBf16(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, 4);
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-float quire::testing::fromBf16(uint16_t half) {
+float quire::test::fromBf16(uint16_t half) {
   uint32_t bits = static_cast<uint32_t>(half) << 16;
   float value;
   std::memcpy(&value, &bits, 4);
   return value;
 }
 
-uint16_t quire::testing::toF16(float value) {
+uint16_t quire::test::toF16(float value) {
   _Float16 half = static_cast<_Float16>(value);
   uint16_t bits;
   std::memcpy(&bits, &half, 2);
   return bits;
 }
 
-float quire::testing::fromF16(uint16_t bits) {
+float quire::test::fromF16(uint16_t bits) {
   _Float16 half;
   std::memcpy(&half, &bits, 2);
   return static_cast<float>(half);
@@ -109,7 +109,7 @@ void writeProduct(std::ostream &out, const LinearShape &s, const std::string &ti
 
 } // namespace
 
-std::string quire::testing::linearKernel(const LinearShape &s, const std::string &name) {
+std::string quire::test::linearKernel(const LinearShape &s, const std::string &name) {
   std::ostringstream out;
   std::string tile = "tensor<" + std::to_string(s.rows) + "x" + std::to_string(s.panels) + "x32xf32>";
   std::string buffer = "memref<?x" + std::to_string(s.panelCount()) + "x32xf32>";

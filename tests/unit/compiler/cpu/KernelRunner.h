@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace quire::testing {
+namespace quire::test {
 
 /// An executable copy of an image. Empty if compilation failed; the diagnostics are in `errors`.
 class KernelRunner {
@@ -76,4 +76,4 @@ struct AttentionShape {
 /// [pages, cacheHeads, page, dim], block table, work items, y as q. Scalar: max_pages.
 std::string attentionKernel(const AttentionShape &shape, const std::string &name = "attention");
 
-} // namespace quire::testing
+} // namespace quire::test

@@ -1,13 +1,13 @@
 // Linear kernels of random shapes against an f64 sum, on every CPU level this machine has.
 #include "tests/unit/compiler/cpu/KernelRunner.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using compiler::CpuLevel;
 
 namespace {
@@ -92,7 +92,7 @@ protected:
   }
 };
 
-TEST_P(LinearKernel, matchesF64SumForRandomShapes) {
+TEST_P(LinearKernel, MatchesF64SumForRandomShapes) {
   std::mt19937_64 random(randomSeed());
   const char *elements[] = {"f32", "bf16", "f16"};
   const int64_t rowTiles[] = {1, 8, 32};
@@ -113,7 +113,7 @@ TEST_P(LinearKernel, matchesF64SumForRandomShapes) {
   }
 }
 
-TEST_P(LinearKernel, rowIsTheSameInEveryVariant) {
+TEST_P(LinearKernel, RowIsTheSameInEveryVariant) {
   uint64_t seed = randomSeed();
   for (auto epilogue : {LinearShape::None, LinearShape::SiluGate}) {
     std::vector<float> row[3];

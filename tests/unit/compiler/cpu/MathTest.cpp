@@ -1,6 +1,6 @@
 // Elementary functions of compiled kernels against double, over their whole range and at its edges.
 #include "tests/unit/compiler/cpu/KernelRunner.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <bit>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using compiler::CpuLevel;
 
 namespace {
@@ -45,7 +45,7 @@ double unitInLastPlace(double value) {
 
 class Math : public ::testing::TestWithParam<std::tuple<Function, CpuLevel>> {};
 
-TEST_P(Math, isAsAccurateAsStated) {
+TEST_P(Math, IsAsAccurateAsStated) {
   auto [function, level] = GetParam();
   if (!cpuHas(level))
     GTEST_SKIP() << "this machine cannot run " << compiler::cpuTarget(level).name;
@@ -84,7 +84,7 @@ TEST_P(Math, isAsAccurateAsStated) {
   EXPECT_LE(worst, function.ulp) << "at " << where;
 }
 
-TEST_P(Math, edges) {
+TEST_P(Math, Edges) {
   auto [function, level] = GetParam();
   if (!cpuHas(level))
     GTEST_SKIP() << "this machine cannot run " << compiler::cpuTarget(level).name;

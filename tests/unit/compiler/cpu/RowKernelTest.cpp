@@ -1,13 +1,13 @@
 // Row kernels as stage B leaves them, against plain loops: norm, embedding out of weight panels,
 // and appending to both layouts of cache pages.
 #include "tests/unit/compiler/cpu/KernelRunner.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using compiler::CpuLevel;
 
 namespace {
@@ -64,7 +64,7 @@ tile.kernel @norm(%x: memref<?x${n}xf32, strided<[${s}, 1]>>, %w: memref<${n}xbf
 }
 )";
 
-TEST_P(RowKernel, normOfAnyWidth) {
+TEST_P(RowKernel, NormOfAnyWidth) {
   std::mt19937_64 random(randomSeed());
   std::normal_distribution<float> normal;
   for (int64_t n : {int64_t(uniform(random, 1, 31)), int64_t(uniform(random, 33, 1000)), int64_t(896),
@@ -124,7 +124,7 @@ tile.kernel @append(%ids: memref<?xi32>, %w: memref<3x${d}x32xf32>, %k: memref<?
 }
 )";
 
-TEST_P(RowKernel, appendRoundsToBf16IntoItsSlotOnly) {
+TEST_P(RowKernel, AppendRoundsToBf16IntoItsSlotOnly) {
   std::mt19937_64 random(randomSeed());
   int64_t half = uniform(random, 1, 40), width = 2 * half, pages = 4, rows = 6;
   KernelRunner runner(fill(kEmbedAppend, {{"d", width}, {"h", half}}), GetParam());

@@ -2,6 +2,7 @@
 // that have them: the numbers a table is made of must not depend on whether a stage was printed and
 // read again.
 #include "dialect/Plan/Plan.h"
+#include "tests/support/RandomSeed.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Verifier.h"
@@ -11,9 +12,7 @@
 
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <random>
 
 using namespace mlir;
 using namespace quire;
@@ -24,10 +23,7 @@ class FloatList : public ::testing::Test {
 protected:
   FloatList() : builder(&context) {
     context.loadDialect<graph::GraphDialect, planir::PlanDialect>();
-    const char *variable = std::getenv("QUIRE_SEED");
-    uint64_t seed = variable ? std::strtoull(variable, nullptr, 10) : std::random_device{}();
-    random.seed(seed);
-    std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(seed));
+    random.seed(quire::test::randomSeed());
   }
 
   /// The frequencies of the only op `Op` of the module after its text was read again.

@@ -1,9 +1,9 @@
 // The expression language on static values: precedence, types, limits, and errors with their place.
+#include "tests/support/RandomSeed.h"
 #include "tests/unit/compiler/import/TestTemplate.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <random>
 
 using namespace quire::importer::testing;
@@ -125,10 +125,7 @@ struct RandomTree {
 };
 
 TEST(Expression, RandomArithmeticEqualsItsTree) {
-  const char *given = std::getenv("QUIRE_SEED");
-  uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  SCOPED_TRACE("QUIRE_SEED=" + std::to_string(seed));
-  RandomTree tree{std::mt19937_64(seed)};
+  RandomTree tree{std::mt19937_64(quire::test::randomSeed())};
   for (int round = 0; round < 300; ++round) {
     RandomTree::Text drawn = tree.draw(4);
     EXPECT_EQ(evaluate(drawn.text), std::to_string(drawn.value)) << drawn.text;

@@ -2,32 +2,20 @@
 // mapping itself.
 #include "compiler/layout/Fragment.h"
 #include "compiler/layout/MmaFragment.h"
+#include "tests/support/RandomSeed.h"
 
 #include "Expression.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdlib>
-#include <iostream>
 #include <numeric>
-#include <random>
 
 using namespace quire::layout;
 using quire::test::evaluate;
+using quire::test::randomSeed;
 
 namespace {
-
-unsigned testSeed() {
-  static const unsigned seed = [] {
-    const char *text = std::getenv("QUIRE_SEED");
-    unsigned value = text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10))
-                          : std::random_device{}();
-    std::cout << "QUIRE_SEED=" << value << std::endl;
-    return value;
-  }();
-  return seed;
-}
 
 template <class Visit> void forEachPlace(const Fragment &fragment, Visit visit) {
   for (int warp = 0; warp < fragment.warpCount(); ++warp)
@@ -50,7 +38,7 @@ void expectExpressionsMatch(const Fragment &fragment) {
 }
 
 /// A random bijective fragment of two dimensions with odd extents in its registers.
-Fragment randomFragment(std::mt19937 &random) {
+Fragment randomFragment(std::mt19937_64 &random) {
   std::array<int, 2> extent{1, 1};
   auto digit = [&](int size) {
     int dimension = static_cast<int>(random() % 2);
@@ -73,7 +61,7 @@ Fragment randomFragment(std::mt19937 &random) {
 } // namespace
 
 TEST(Fragment, RandomFragmentsAreBijectiveAndPrintTheirOwnMapping) {
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 8; ++round) {
     Fragment fragment = randomFragment(random);
     ASSERT_TRUE(fragment.isBijective()) << fragment.text();
@@ -82,7 +70,7 @@ TEST(Fragment, RandomFragmentsAreBijectiveAndPrintTheirOwnMapping) {
 }
 
 TEST(Fragment, OwnerFindsEveryElementAndNothingElse) {
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   Fragment fragment = randomFragment(random);
   for (int round = 0; round < 50; ++round) {
     std::array<int, 2> at{static_cast<int>(random()) % fragment.shape()[0],
@@ -144,7 +132,7 @@ TEST(Fragment, PermutationAndExpansionMoveDimensions) {
 }
 
 TEST(Fragment, BlockedGivesEveryThreadContiguousVectors) {
-  std::mt19937 random(testSeed());
+  std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 60; ++round) {
     int warps = 1 << random() % 4, vector = 1 << random() % 4;
     std::array<int, 2> shape{1 + static_cast<int>(random() % 40),

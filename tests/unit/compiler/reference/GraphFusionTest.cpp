@@ -4,7 +4,7 @@
 #include "TestModule.h"
 
 #include "compiler/graph/Passes.h"
-#include "tests/unit/engine/RandomSeed.h"
+#include "tests/support/RandomSeed.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "gtest/gtest.h"
@@ -15,7 +15,7 @@
 #include <numeric>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using reference::Batch;
 using reference::Interpreter;
 using reference::Tensor;

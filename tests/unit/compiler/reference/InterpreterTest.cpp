@@ -6,7 +6,7 @@
 #include <cmath>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using reference::Batch;
 using reference::Interpreter;
 using reference::Tensor;

@@ -7,7 +7,7 @@
 
 using llvm::formatv;
 
-namespace quire::testing {
+namespace quire::test {
 namespace {
 
 class Writer {
@@ -360,4 +360,4 @@ private:
 
 RandomModel randomModel(std::mt19937_64 &random) { return Writer(random).write(); }
 
-} // namespace quire::testing
+} // namespace quire::test

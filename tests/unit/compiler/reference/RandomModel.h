@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace quire::testing {
+namespace quire::test {
 
 /// A model in graph IR, as an importer would write it.
 struct RandomModel {
@@ -19,4 +19,4 @@ struct RandomModel {
 
 RandomModel randomModel(std::mt19937_64 &random);
 
-} // namespace quire::testing
+} // namespace quire::test

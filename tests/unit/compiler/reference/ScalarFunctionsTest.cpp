@@ -9,7 +9,7 @@
 #include <cmath>
 
 using namespace quire;
-using namespace quire::testing;
+using namespace quire::test;
 using quire::reference::Precision;
 
 namespace {

@@ -11,7 +11,7 @@
 
 using namespace mlir;
 
-namespace quire::testing {
+namespace quire::test {
 
 std::unique_ptr<MLIRContext> graphContext() {
   auto context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
@@ -56,4 +56,4 @@ reference::WeightLoader fixedWeights(std::map<std::string, std::vector<float>> t
   };
 }
 
-} // namespace quire::testing
+} // namespace quire::test

@@ -10,7 +10,7 @@
 #include <random>
 #include <string>
 
-namespace quire::testing {
+namespace quire::test {
 
 /// A context with the dialects of the graph level.
 std::unique_ptr<mlir::MLIRContext> graphContext();
@@ -28,4 +28,4 @@ reference::WeightLoader randomWeights(mlir::ModuleOp module, uint64_t seed);
 /// A loader that knows these tensors.
 reference::WeightLoader fixedWeights(std::map<std::string, std::vector<float>> tensors);
 
-} // namespace quire::testing
+} // namespace quire::test

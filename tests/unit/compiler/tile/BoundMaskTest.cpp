@@ -4,6 +4,7 @@
 //   - in a full tile every query sees every key, and every key exists,
 //   - causal, window, prefix and chunk masks visit no tile that nobody sees, and miss no full one.
 #include "compiler/tile/Passes.h"
+#include "tests/support/RandomSeed.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Parser/Parser.h"
@@ -11,10 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 #include <map>
-#include <random>
 #include <sstream>
 
 using namespace mlir;
@@ -68,10 +67,7 @@ protected:
                     scf::SCFDialect, tensor::TensorDialect, linalg::LinalgDialect,
                     memref::MemRefDialect, math::MathDialect>();
     context.appendDialectRegistry(registry);
-    const char *variable = std::getenv("QUIRE_SEED");
-    seed = variable ? std::strtoull(variable, nullptr, 10) : std::random_device{}();
-    random.seed(seed);
-    std::printf("QUIRE_SEED=%llu\n", static_cast<unsigned long long>(seed));
+    random.seed(quire::test::randomSeed());
   }
 
   int draw(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); }
@@ -142,7 +138,6 @@ protected:
   }
 
   MLIRContext context;
-  uint64_t seed;
   std::mt19937_64 random;
 };
 

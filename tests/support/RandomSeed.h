@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <random>
 
-namespace quire::testing {
+namespace quire::test {
 
 inline uint64_t randomSeed() {
   const char *given = std::getenv("QUIRE_SEED");
@@ -21,4 +21,4 @@ inline int32_t uniform(std::mt19937_64 &random, int32_t low, int32_t high) {
   return std::uniform_int_distribution<int32_t>(low, high)(random);
 }
 
-} // namespace quire::testing
+} // namespace quire::test

@@ -1,4 +1,4 @@
-// Counts heap allocations of this process, for tests that promise none.
+// How often this test program has asked for heap memory, for tests that promise none.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,6 @@
 namespace quire::test {
 
 /// Calls of operator new so far, on all threads.
-uint64_t allocationCount();
+int64_t allocationCount();
 
 } // namespace quire::test
