@@ -13,15 +13,34 @@ using namespace mlir;
 namespace quire::compiler {
 namespace {
 
+plan::TensorMapRecord tensorMap(const cuda::TensorMap &map) {
+  plan::TensorMapRecord record{};
+  record.buffer = map.buffer;
+  record.element = map.isBfloat ? plan::ElementType::BF16 : plan::ElementType::F16;
+  record.rank = static_cast<uint32_t>(map.box.size());
+  record.swizzle = map.swizzle;
+  record.scalar = plan::kNone;
+  for (size_t i = 0; i < map.box.size(); ++i) {
+    record.box[i] = map.box[i];
+    record.extents[i] = static_cast<uint64_t>(map.extents[i]);
+    record.strides[i] = static_cast<uint64_t>(map.strides[i]);
+  }
+  return record;
+}
+
 NativeCode nativeCode(const cuda::CudaImage &image) {
   NativeCode code{image.target.image, image.bytes, {}};
   // Every kernel waits for its predecessors itself where the GPU knows how.
   uint32_t flags = 0;
   if (image.target.image == plan::ImageTarget::Sm90a)
     flags |= plan::kEntryProgrammaticLaunch;
-  for (const cuda::CudaKernelCode &kernel : image.kernels)
+  for (const cuda::CudaKernelCode &kernel : image.kernels) {
     code.entries.push_back({kernel.offset, kernel.bytes, kernel.kernel.symbol, kernel.kernel.threads,
-                            kernel.kernel.sharedBytes, kernel.registers, flags});
+                            kernel.kernel.sharedBytes, kernel.registers,
+                            kernel.kernel.isPersistent ? flags | plan::kEntryPersistent : flags, {}});
+    for (const cuda::TensorMap &map : kernel.kernel.tensorMaps)
+      code.entries.back().tensorMaps.push_back(tensorMap(map));
+  }
   return code;
 }
 

@@ -51,24 +51,36 @@ bool onlyMasks(Value value) {
 
 struct ChooseInstructions : quire::cuda::impl::ChooseInstructionsBase<ChooseInstructions> {
   void runOnOperation() override {
-    SmallVector<linalg::GenericOp> contractions;
-    getOperation().walk([&](linalg::GenericOp op) {
-      if (isContraction(op))
-        contractions.push_back(op);
-    });
-    // A kernel that reads operands of f32 anywhere keeps its own results exact, too.
-    bool narrows = llvm::all_of(contractions, [](linalg::GenericOp op) {
-      Type left = loadedType(op.getDpsInputs()[0]);
-      return !left || left.isBF16() || left.isF16();
-    });
-    for (linalg::GenericOp op : contractions) {
-      Type left = loadedType(op.getDpsInputs()[0]), right = loadedType(op.getDpsInputs()[1]);
-      bool isHalf = right && (right.isBF16() || right.isF16()) && onlyMasks(op.getDpsInputs()[1]) &&
-                    (left ? left == right && onlyMasks(op.getDpsInputs()[0]) : narrows);
-      StringRef instruction = !isHalf ? "mma.tf32x3" : right.isBF16() ? "mma.bf16" : "mma.f16";
+    auto walk = getOperation()->getAttrOfType<StringAttr>(kWalk);
+    std::string family = walk && walk == "warpgroups" ? "wgmma" : "mma";
+    for (auto [op, type] : halfProducts(getOperation())) {
+      std::string instruction = !type           ? "mma.tf32x3"
+                                : type.isBF16() ? family + ".bf16"
+                                                : family + ".f16";
       op->setAttr(kInstruction, StringAttr::get(&getContext(), instruction));
     }
   }
 };
 
 } // namespace
+
+SmallVector<std::pair<linalg::GenericOp, Type>> cuda::halfProducts(tile::KernelOp kernel) {
+  SmallVector<std::pair<linalg::GenericOp, Type>> products;
+  kernel.walk([&](linalg::GenericOp op) {
+    if (isContraction(op))
+      products.emplace_back(op, Type());
+  });
+  // A kernel that reads operands of f32 anywhere keeps its own results exact, too.
+  bool narrows = llvm::all_of(products, [](const auto &product) {
+    Type left = loadedType(linalg::GenericOp(product.first).getDpsInputs()[0]);
+    return !left || left.isBF16() || left.isF16();
+  });
+  for (auto &[op, type] : products) {
+    Value left = op.getDpsInputs()[0], right = op.getDpsInputs()[1];
+    Type leftType = loadedType(left), rightType = loadedType(right);
+    if (rightType && (rightType.isBF16() || rightType.isF16()) && onlyMasks(right) &&
+        (leftType ? leftType == rightType && onlyMasks(left) : narrows))
+      type = rightType;
+  }
+  return products;
+}

@@ -4,15 +4,18 @@
 //   after:   tile.kernel @linear_r32 … attributes {cuda.walk = "fragments",
 //                                                  cuda.warps = array<i64: 2, 2, 1>} { … }
 //
-// Loops and contractions of many rows are walked by fragments. Warps divide a product's rows and
-// columns so that they read as little of both operands as possible; where rows are reduced, a row
-// stays in one warp.
+// Loops and contractions of many rows are walked by fragments, or by warpgroups where the schedule
+// asks for wgmma, the GPU has it and the operands can come by TMA. Warps divide a product's rows
+// and columns so that they read as little of both operands as possible; where rows are reduced, a
+// row stays in one warp.
 #include "compiler/cuda/FragmentsPrinter.h"
 #include "compiler/cuda/Passes.h"
 #include "compiler/cuda/Schedules.h"
+#include "compiler/cuda/WarpgroupsPrinter.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Remarks.h"
 
 namespace quire::cuda {
 #define GEN_PASS_DEF_CHOOSEWALK
@@ -53,6 +56,8 @@ std::pair<int64_t, int64_t> divideProduct(int64_t rows, int64_t columns, int64_t
 }
 
 struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
+  using ChooseWalkBase::ChooseWalkBase;
+
   void runOnOperation() override {
     tile::KernelOp kernel = getOperation();
     Builder builder(kernel);
@@ -81,7 +86,12 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
       return signalPassFailure();
     }
     SmallVector<int64_t> division{warps, 1, 1};
-    if (!byRows && schedule.parallelKeys) {
+    int64_t warpgroups = schedule.wgmma && !byRows && StringRef(arch).starts_with("sm_90")
+                             ? consumerWarpgroups(kernel)
+                             : 0;
+    if (warpgroups > 0) {
+      division = {4 * warpgroups, 1, 1};
+    } else if (!byRows && schedule.parallelKeys) {
       division = {1, 1, warps};
     } else if (!byRows && product && !loops && !reducesRows) {
       auto shape = cast<RankedTensorType>(product.getResult(0).getType()).getShape();
@@ -100,10 +110,21 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
         warps /= 2;
       division = {warps, 1, 1};
     }
-    kernel->setAttr(kWalk, builder.getStringAttr(byRows ? "rows" : "fragments"));
+    kernel->setAttr(kWalk, builder.getStringAttr(warpgroups > 0 ? "warpgroups"
+                                                 : byRows       ? "rows"
+                                                                : "fragments"));
+    if (schedule.wgmma && warpgroups == 0)
+      remark::missed(kernel.getLoc(),
+                     remark::RemarkOpts::name("wgmma").category("quire-cuda-choose-walk"))
+          << remark::add("@{0} asks for wgmma and gets mma: its tiles cannot come by TMA, or the "
+                         "GPU has none",
+                         kernel.getSymName());
     kernel->setAttr(kWarps, builder.getDenseI64ArrayAttr(division));
-    if (!byRows && schedule.stages)
-      kernel->setAttr(kStages, builder.getI64IntegerAttr(schedule.stages));
+    // The ring of a schedule for warpgroups is deeper than other blocks have memory for.
+    int64_t stages =
+        schedule.wgmma && warpgroups == 0 ? std::min<int64_t>(schedule.stages, 2) : schedule.stages;
+    if (!byRows && stages)
+      kernel->setAttr(kStages, builder.getI64IntegerAttr(stages));
   }
 };
 

@@ -34,7 +34,7 @@ LogicalResult FragmentsPrinter::fetch(scf::ForOp op, ArrayRef<StagedTile> tiles,
     collect(tile.tensor.getDefiningOp());
   for (Operation &inner : *op.getBody())
     if (slice.contains(&inner) && isScalarOp(&inner) &&
-        failed(printScalar(&inner, names, context.unique, text)))
+        failed(scalar(&inner, names, text)))
       return failure();
   int64_t offset = 0;
   for (const StagedTile &tile : tiles) {
@@ -50,15 +50,7 @@ LogicalResult FragmentsPrinter::fetch(scf::ForOp op, ArrayRef<StagedTile> tiles,
   return success();
 }
 
-LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
-  SmallVector<linalg::GenericOp> contractions;
-  for (auto generic : op.getBody()->getOps<linalg::GenericOp>())
-    if (isContraction(generic) && !operands.contains(generic.getResult(0)))
-      contractions.push_back(generic);
-  if (failed(stageOperands(contractions, op.getBody())))
-    return failure();
-
-  // What the loop carries, in registers from here to its end.
+LogicalResult FragmentsPrinter::carry(scf::ForOp op) {
   for (auto [init, argument, result] :
        llvm::zip(op.getInitArgs(), op.getRegionIterArgs(), op.getResults())) {
     if (!isMatrix(init.getType()) && !isRowVector(init.getType()))
@@ -75,6 +67,19 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
     held[argument] = carried;
     held[result] = carried;
   }
+  return success();
+}
+
+LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
+  SmallVector<linalg::GenericOp> contractions;
+  for (auto generic : op.getBody()->getOps<linalg::GenericOp>())
+    if (isContraction(generic) && !operands.contains(generic.getResult(0)))
+      contractions.push_back(generic);
+  if (failed(stageOperands(contractions, op.getBody())))
+    return failure();
+
+  if (failed(carry(op)))
+    return failure();
 
   int64_t top = context.sharedTop;
   SmallVector<StagedTile> tiles;
@@ -180,6 +185,7 @@ LogicalResult FragmentsPrinter::body(scf::ForOp op) {
     const Held &next = held[value];
     if (next.name == carried.name)
       continue;
+    touch(carried);
     text.openUnrolled("i", carried.registers);
     text.line(carried.name + "[i] = " + next.name + "[i];");
     text.close();

@@ -75,9 +75,27 @@ LogicalResult FragmentsPrinter::block(Block &ops) {
   return success();
 }
 
+LogicalResult FragmentsPrinter::scalar(Operation *op, Names &names, CodeText &out) {
+  return printScalar(op, names, context.unique, out);
+}
+
+/// What is not held is evaluated from its own operands where it is read.
+void FragmentsPrinter::touchOperands(Operation *op) {
+  for (Value operand : op->getOperands()) {
+    auto generic = operand.getDefiningOp<linalg::GenericOp>();
+    if (auto found = held.find(operand); found != held.end())
+      touch(found->second);
+    else if (generic && !operands.contains(operand))
+      touchOperands(generic);
+  }
+}
+
 LogicalResult FragmentsPrinter::operation(Operation &op) {
   if (isScalarOp(&op))
-    return printScalar(&op, context.names, context.unique, text);
+    return scalar(&op, context.names, text);
+  bool isProduct = isa<linalg::GenericOp>(op) && isContraction(cast<linalg::GenericOp>(op));
+  if (!isa<scf::ForOp>(op) && !isProduct)
+    touchOperands(&op);
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case([&](linalg::GenericOp generic) -> LogicalResult {
         if (operands.contains(generic.getResult(0)))

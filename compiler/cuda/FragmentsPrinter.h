@@ -22,6 +22,7 @@ struct Held {
   std::string name;
   int64_t columns; ///< 0: one value for each row
   int64_t registers;
+  bool packed = false; ///< two neighbouring columns of a 16-bit type in each register
 };
 
 /// An operand of a contraction in shared memory, as rows of `columns` contiguous elements.
@@ -37,14 +38,21 @@ struct StagedTile {
 class FragmentsPrinter {
 public:
   explicit FragmentsPrinter(KernelContext &context) : context(context), text(context.text) {}
+  virtual ~FragmentsPrinter() = default;
 
-  mlir::LogicalResult run();
+  virtual mlir::LogicalResult run();
 
-private:
+protected:
+  /// Prints the definition of a scalar.
+  virtual mlir::LogicalResult scalar(mlir::Operation *op, Names &names, CodeText &out);
+  /// Called before text that reads or writes held registers.
+  virtual void touch(const Held &) {}
+  void touchOperands(mlir::Operation *op);
+
   // FragmentsPrinter.cpp: the walk, elementwise operations, stores.
   mlir::LogicalResult chooseRows();
   mlir::LogicalResult block(mlir::Block &ops);
-  mlir::LogicalResult operation(mlir::Operation &op);
+  virtual mlir::LogicalResult operation(mlir::Operation &op);
   mlir::LogicalResult elementwise(mlir::linalg::GenericOp op);
   mlir::LogicalResult store(tile::StoreOp op);
   mlir::LogicalResult conditional(mlir::scf::IfOp op);
@@ -79,7 +87,7 @@ private:
   mlir::LogicalResult reduction(mlir::linalg::GenericOp op);
 
   // FragmentContractions.cpp
-  mlir::LogicalResult contraction(mlir::linalg::GenericOp op);
+  virtual mlir::LogicalResult contraction(mlir::linalg::GenericOp op);
   mlir::LogicalResult multiplyHalf(mlir::linalg::GenericOp op, const Held &out, mlir::Type type);
   mlir::LogicalResult multiplyTf32(mlir::linalg::GenericOp op, const Held &out);
 
@@ -93,7 +101,9 @@ private:
   mlir::Type stagedType(mlir::linalg::GenericOp contraction, bool left);
 
   // FragmentLoops.cpp
-  mlir::LogicalResult loop(mlir::scf::ForOp op);
+  virtual mlir::LogicalResult loop(mlir::scf::ForOp op);
+  /// Registers for what a loop carries, with its first values.
+  mlir::LogicalResult carry(mlir::scf::ForOp op);
   mlir::LogicalResult body(mlir::scf::ForOp op);
   mlir::LogicalResult fetch(mlir::scf::ForOp op, llvm::ArrayRef<StagedTile> tiles,
                             llvm::StringRef lambda, int64_t ringBytes);
@@ -112,6 +122,9 @@ private:
 
 /// Whether a generic is a matrix product: out[rows, n] += left[rows, k] * right[k, n].
 bool isContraction(mlir::linalg::GenericOp op);
+/// All products of a kernel, each with the 16-bit type in which both operands are multiplied exactly as they
+/// were loaded (or, for a computed left one, rounded as every fused attention does); null without one.
+llvm::SmallVector<std::pair<mlir::linalg::GenericOp, mlir::Type>> halfProducts(tile::KernelOp kernel);
 /// Whether its right operand is [n, k] (the depth contiguous in memory) and not [k, n].
 bool depthIsContiguous(mlir::linalg::GenericOp contraction);
 

@@ -33,9 +33,11 @@ static std::string parameterName(tile::BindAttr bind) {
 KernelContext::KernelContext(tile::KernelOp kernel) : kernel(kernel) {
   // What the printers use as fixed names, and names that the headers or the language have taken.
   for (StringRef word :
-       {"thread", "lane", "warp", "items", "shared", "row", "col",  "i",       "j",       "k",
-        "m",      "n",    "a",    "b",     "p",      "w",   "slot", "ahead",   "ring",    "packed",
-        "bf16",   "f16",  "load", "store", "mma",    "min", "max",  "maximum", "minimum", "quire"})
+       {"thread", "lane",      "warp",   "items",  "shared",  "row",     "col",   "i",
+        "j",      "k",         "m",      "n",      "a",       "b",       "p",     "w",
+        "slot",   "ahead",     "ring",   "packed", "bf16",    "f16",     "load",  "store",
+        "mma",    "min",       "max",    "item",   "maximum", "minimum", "quire", "tiles",
+        "await",  "warpgroup", "arrive", "c",      "tile"})
     unique.fresh(word);
   for (auto [argument, bind] : llvm::zip(kernel.entry().getArguments(), kernel.getBinds())) {
     std::string name = parameterName(bind);
@@ -74,6 +76,20 @@ static std::string hintFor(Operation *op) {
   return "index";
 }
 
+/// Only the first dimension may be dynamic.
+std::string cuda::itemExpression(tile::KernelOp kernel, int64_t dimension,
+                                 const std::string &item) {
+  tile::GridAttr grid = kernel.getGridAttr();
+  int64_t below = 1;
+  for (int64_t inner = (grid ? grid.size() : 1) - 1; inner > dimension; --inner)
+    below *= grid[inner].getSize();
+  std::string value = below > 1 ? item + " / " + std::to_string(below) : item;
+  if (dimension == 0)
+    return value;
+  return (below > 1 ? "(" + value + ")" : value) + " % " +
+         std::to_string(grid[dimension].getSize());
+}
+
 LogicalResult cuda::printScalar(Operation *op, Names &names, UniqueNames &unique, CodeText &text) {
   if (op->hasTrait<OpTrait::ConstantLike>())
     return success();
@@ -81,21 +97,8 @@ LogicalResult cuda::printScalar(Operation *op, Names &names, UniqueNames &unique
   ElementPrinter elements(scope);
   FailureOr<std::string> expression = failure();
   if (auto item = dyn_cast<tile::WorkItemOp>(op)) {
-    // The last dimension runs fastest; only the first may be dynamic.
-    auto kernel = op->getParentOfType<tile::KernelOp>();
-    tile::GridAttr grid = kernel.getGridAttr();
-    int64_t below = 1;
-    int64_t rank = grid ? grid.size() : 1;
-    for (int64_t dimension = rank - 1; dimension > static_cast<int64_t>(item.getDimension());
-         --dimension)
-      below *= grid[dimension].getSize();
-    std::string value = "blockIdx.x";
-    if (below > 1)
-      value += " / " + std::to_string(below);
-    if (item.getDimension() > 0)
-      value = (below > 1 ? "(" + value + ")" : value) + " % " +
-              std::to_string(grid[item.getDimension()].getSize());
-    expression = value;
+    expression =
+        itemExpression(op->getParentOfType<tile::KernelOp>(), item.getDimension(), "blockIdx.x");
   } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
     Coordinates at;
     for (Value index : extract.getIndices()) {

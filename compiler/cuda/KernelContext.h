@@ -2,12 +2,13 @@
 // decisions that the passes of this stage left on the kernel are read here.
 #pragma once
 
+#include "compiler/cuda/CudaKernel.h"
 #include "compiler/cuda/Elements.h"
 
 namespace quire::cuda {
 
 /// Attributes of a kernel that carry the decisions of stage C-cuda.
-inline constexpr llvm::StringLiteral kWalk = "cuda.walk";   ///< "rows" or "fragments"
+inline constexpr llvm::StringLiteral kWalk = "cuda.walk";   ///< "rows", "fragments" or "warpgroups"
 inline constexpr llvm::StringLiteral kWarps = "cuda.warps"; ///< [along rows, along columns, copies]
 inline constexpr llvm::StringLiteral kStages = "cuda.stages"; ///< tiles in flight of a loop
 inline constexpr llvm::StringLiteral kInstruction = "cuda.instruction"; ///< of a contraction
@@ -19,11 +20,17 @@ struct KernelContext {
   Names names;
   UniqueNames unique;
   CodeText text{1};
-  int64_t warps = 1; ///< of a block
+  int64_t warps = 1;      ///< of a block that hold fragments
+  int64_t extraWarps = 0; ///< that only move data
   /// How the warps divide a matrix; the block has a multiple of warpsM * warpsN, the others hold
   /// copies.
   int64_t warpsM = 1, warpsN = 1;
   int64_t sharedBytes = 0;
+  CodeText preamble{0};                   ///< functions before the kernel
+  llvm::SmallVector<std::string> headers; ///< that the walk needs besides the usual ones
+  std::vector<TensorMap> tensorMaps;
+  bool isPersistent = false;
+  int64_t registerLimit = 0; ///< of a thread that holds fragments, where warps trade registers
 
   // Registers: tiles that loops carry, the widest other tile, operands of contractions.
   int64_t carriedRegisters = 0, widestTile = 0, operandRegisters = 0;
@@ -34,7 +41,7 @@ struct KernelContext {
                     std::min<int64_t>(255, neededRegisters() + 2 * widestTile + 112));
   }
 
-  int64_t threads() const { return 32 * warps; }
+  int64_t threads() const { return 32 * (warps + extraWarps); }
   /// Bytes of dynamic shared memory from the returned offset on, aligned to 128. What is reserved
   /// after `sharedTop` was read is given up by setting it back.
   int64_t reserveShared(int64_t bytes);
@@ -47,8 +54,12 @@ mlir::LogicalResult printScalar(mlir::Operation *op, Names &names, UniqueNames &
 /// Whether `op` computes scalars only.
 bool isScalarOp(mlir::Operation *op);
 
-/// The two ways of walking a kernel.
+/// One dimension of the grid's place of work item `item`; the last dimension runs fastest.
+std::string itemExpression(tile::KernelOp kernel, int64_t dimension, const std::string &item);
+
+/// The three ways of walking a kernel.
 mlir::LogicalResult printRows(KernelContext &context);
 mlir::LogicalResult printFragments(KernelContext &context);
+mlir::LogicalResult printWarpgroups(KernelContext &context);
 
 } // namespace quire::cuda

@@ -10,13 +10,15 @@ def ChooseWalk : Cuda_KernelPass<"quire-cuda-choose-walk"> {
   let summary = "decide how a kernel's text walks its tensors, and how many warps do it";
   let description = [{
     Kernels of rows alone are evaluated store by store (`rows`); kernels with tensor core contractions
-    or loops hold their tensors in registers (`fragments`).
+    or loops hold their tensors in registers (`fragments`); where the schedule asks for wgmma and the
+    architecture has it, warpgroups with producers hold them (`warpgroups`).
     ```mlir
     tile.kernel @linear_r32 … schedule <rows = 32, columns = 64, warps = 4> { … }
     // becomes
     tile.kernel @linear_r32 … attributes {cuda.walk = "fragments", cuda.warps = array<i64: 2, 2>} { … }
     ```
   }];
+  let options = [Option<"arch", "arch", "std::string", "\"sm_90a\"", "GPU architecture">];
 }
 
 def TileDepth : Cuda_KernelPass<"quire-cuda-tile-depth"> {
@@ -52,8 +54,8 @@ def SplitKeys : Cuda_KernelPass<"quire-cuda-split-keys"> {
 def ChooseInstructions : Cuda_KernelPass<"quire-cuda-choose-instructions"> {
   let summary = "decide which tensor core instruction each contraction becomes";
   let description = [{
-    Operands of one 16-bit type, or a computed operand with a 16-bit one, which it is narrowed to: mma of
-    that type. Everything else: three products of tf32, nearly as exact as f32.
+    Operands of one 16-bit type, or a computed operand with a 16-bit one, which it is narrowed to: mma (or
+    wgmma in a walk by warpgroups) of that type. Everything else: three products of tf32, nearly as exact as f32.
     ```mlir
     %c = linalg.generic … ins(%x, %w : tensor<64x64xbf16>, tensor<64x64xbf16>) …
     // becomes

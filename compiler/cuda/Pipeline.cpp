@@ -22,7 +22,7 @@ using namespace quire::cuda;
 
 void quire::cuda::buildCudaPipeline(OpPassManager &manager, StringRef arch) {
   OpPassManager &kernel = manager.nest<tile::KernelOp>();
-  kernel.addPass(createChooseWalk());
+  kernel.addPass(createChooseWalk(ChooseWalkOptions{arch.str()}));
   kernel.addPass(createTileDepth());
   kernel.addPass(createSplitKeys());
   kernel.addPass(createCanonicalizerPass());

@@ -1,5 +1,5 @@
 // The frame of a kernel's text: what it was made from, includes, signature, thread indices; the
-// body comes from one of the two walks.
+// body comes from one of the walks.
 #include "compiler/cuda/CudaKernel.h"
 
 #include "compiler/cuda/KernelContext.h"
@@ -62,10 +62,16 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
   FailureOr<std::string> list = parameters(context);
   if (failed(list))
     return failure();
-  if (failed(walk == "rows" ? printRows(context) : printFragments(context)))
+  auto print = walk == "rows"        ? printRows
+               : walk == "fragments" ? printFragments
+                                     : printWarpgroups;
+  if (failed(print(context)))
     return failure();
+  for (size_t map = 0; map < context.tensorMaps.size(); ++map)
+    *list += ", const __grid_constant__ TensorMap map" + std::to_string(map);
 
-  int64_t most = std::min<int64_t>(255, 65536 / context.threads());
+  int64_t most = context.registerLimit ? context.registerLimit
+                                       : std::min<int64_t>(255, 65536 / context.threads());
   if (context.neededRegisters() > most)
     return kernel.emitOpError()
            << "needs " << context.neededRegisters() << " registers for each of "
@@ -78,6 +84,8 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
   result.symbol = "quire_" + result.name;
   result.threads = static_cast<uint32_t>(context.threads());
   result.sharedBytes = static_cast<uint32_t>(context.sharedBytes);
+  result.isPersistent = context.isPersistent;
+  result.tensorMaps = context.tensorMaps;
   result.plannedRegisters = static_cast<uint32_t>(context.plannedRegisters());
   llvm::raw_string_ostream out(result.text);
   out << "// " << result.name;
@@ -92,7 +100,9 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
       << " warps\n";
   for (StringRef header : {"types", "launch", "copy", "mma", "reduce", "math"})
     out << "#include \"quire/" << header << ".h\"\n";
-  out << "using namespace quire;\n\n";
+  for (const std::string &header : context.headers)
+    out << "#include \"quire/" << header << ".h\"\n";
+  out << "using namespace quire;\n\n" << context.preamble.text();
   out << "extern \"C\" __global__ void __launch_bounds__(" << result.threads << ", 1) "
       << result.symbol << "(" << *list << ") {\n";
   if (context.sharedBytes > 0)

@@ -11,6 +11,7 @@ struct ScheduleView {
   int64_t stages = 0; ///< tiles in flight; 0: 2
   int64_t depth = 0;  ///< of one step of a linear; 0: 64
   bool fma = false;   ///< products element by element, not on tensor cores
+  bool wgmma = false; ///< products of warpgroups where they can be had
   bool parallelKeys = false;
 
   explicit ScheduleView(tile::KernelOp kernel) {
@@ -21,6 +22,7 @@ struct ScheduleView {
     stages = schedule->getStages();
     depth = schedule->getDepth();
     fma = schedule->getInstruction() == tile::Instruction::Fma;
+    wgmma = schedule->getInstruction() == tile::Instruction::Wgmma;
     parallelKeys = schedule->getParallel() == tile::Parallel::Keys;
   }
 };

@@ -40,7 +40,7 @@ struct TileDepth : quire::cuda::impl::TileDepthBase<TileDepth> {
   void runOnOperation() override {
     tile::KernelOp kernel = getOperation();
     auto walk = kernel->getAttrOfType<StringAttr>(kWalk);
-    if (!walk || walk != "fragments")
+    if (!walk || walk == "rows")
       return;
     ScheduleView schedule(kernel);
     // By depth; only contractions of the kernel's own block, whose operands are loads.

@@ -201,17 +201,35 @@ private:
                                         << image.entries.size() << " entries";
       std::vector<plan::EntryRecord> entries;
       std::vector<plan::TensorMapRecord> maps;
-      for (const NativeEntry &entry : image.entries) {
+      SmallVector<tile::KernelOp> kernels(module.getOps<tile::KernelOp>());
+      for (auto [kernel, entry] : llvm::zip_equal(kernels, image.entries)) {
         entries.push_back({entry.offset, entry.bytes,
                            entry.symbol.empty() ? plan::StringRef{} : writer.string(entry.symbol),
                            entry.threads, entry.sharedBytes, entry.registers, entry.flags,
                            entry.tensorMaps.empty() ? 0 : static_cast<uint32_t>(maps.size()),
                            static_cast<uint32_t>(entry.tensorMaps.size())});
-        maps.insert(maps.end(), entry.tensorMaps.begin(), entry.tensorMaps.end());
+        for (const plan::TensorMapRecord &map : entry.tensorMaps)
+          maps.push_back(bounded(map, kernel));
       }
       writer.addImage(image.target, image.code, entries, maps);
     }
     return success();
+  }
+
+  /// With the rows of the largest step where a map's outermost extent is open: what lies behind a
+  /// smaller step's rows belongs to the arena still.
+  plan::TensorMapRecord bounded(plan::TensorMapRecord map, tile::KernelOp kernel) const {
+    SmallVector<tile::BindKind> buffers;
+    for (tile::BindAttr bind : kernel.getBinds())
+      if (bind.getKind() != tile::BindKind::Scalar)
+        buffers.push_back(bind.getKind());
+    uint64_t &rows = map.extents[map.rank - 1];
+    if (rows || buffers[map.buffer] == tile::BindKind::Pool)
+      return map;
+    bool bySample = kernel.getGridAttr()[0].getKind() == tile::ExtentKind::Samples;
+    rows = plan::padRows(bySample ? options.limits.maxSamples : options.limits.maxTokens,
+                         writer.info.rowPadding);
+    return map;
   }
 
   /// The element type that most weight bytes have.

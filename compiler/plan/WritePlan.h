@@ -31,7 +31,9 @@ struct NativeEntry {
   uint32_t sharedBytes = 0; ///< dynamic
   uint32_t registers = 0;   ///< of a thread
   uint32_t flags = 0;       ///< plan::EntryFlags
-  std::vector<plan::TensorMapRecord> tensorMaps = {}; ///< its last parameters, in order
+  /// Its last parameters, in order. An outermost extent of 0 becomes the rows that a step can have,
+  /// unless it is a pool's.
+  std::vector<plan::TensorMapRecord> tensorMaps;
 };
 
 /// Code of all kernels for one target; `entries` in order of the module's kernels.

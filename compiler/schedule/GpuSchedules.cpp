@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <numeric>
 
 namespace quire::schedule {
@@ -11,6 +12,8 @@ namespace {
 constexpr int64_t kMaxRows = rowPadding(Storage::Rows);
 constexpr int64_t kMaxColumns = 256; ///< output columns of a linear's item
 constexpr int64_t kMaxWarps = 16, kMaxStages = 8;
+/// Of the GPUs that defaults are made for; a few more or less change little.
+constexpr int64_t kMultiprocessors = 132;
 /// Tensor cores take a multiple of so many elements of a reduction, whatever the type.
 constexpr int64_t kFragment = 16;
 /// Rows of shared memory that a swizzle spreads over all banks.
@@ -32,7 +35,8 @@ constexpr int64_t kRingBytes = 100 << 10;
 /// Bytes of the tiles of keys and values under way: warps that divide the keys have a ring each.
 int64_t ringBytes(const KernelShape &shape, const Choice &choice, int64_t keys) {
   int64_t rings = choice.parallel == "keys" ? choice.warps : 1;
-  return rings * choice.stages * 2 * keys * shape.headDim * std::max<int64_t>(shape.elementBytes, 2);
+  return rings * choice.stages * 2 * keys * shape.headDim *
+         std::max<int64_t>(shape.elementBytes, 2);
 }
 
 /// Keys of a tile: whole pages or a part of one, a part of a split, a multiple of what tensor cores
@@ -73,10 +77,64 @@ bool onTensorCores(const Choice &choice) {
   return choice.instruction == "mma" || choice.instruction == "wgmma";
 }
 
+/// The widest tile of a warpgroup's product, and rows of an item of two warpgroups.
+constexpr int64_t kMostProductColumns = 256, kWarpgroupRows = 128;
+/// What a tile costs besides its columns, in columns: start, end and the rows' operand.
+constexpr int64_t kTileOverhead = 24;
+/// Shared memory that tiles on their way may take in a block of warpgroups.
+constexpr int64_t kWarpgroupRingBytes = 200 << 10;
+
+/// Columns of a warpgroup's item that finish `rows` rows soonest when every multiprocessor takes an
+/// item at a time; 0 if no multiple of 16 divides the width.
+int64_t warpgroupColumns(const KernelShape &shape, int64_t rows) {
+  int64_t best = 0, bestCost = std::numeric_limits<int64_t>::max();
+  for (int64_t columns = kMostProductColumns / shape.products; columns >= 64; columns -= 16) {
+    if (shape.width % columns)
+      continue;
+    int64_t items = (rows + kWarpgroupRows - 1) / kWarpgroupRows * (shape.width / columns);
+    int64_t rounds = (items + kMultiprocessors - 1) / kMultiprocessors;
+    if (int64_t cost = rounds * (columns * shape.products + kTileOverhead); cost < bestCost) {
+      best = columns;
+      bestCost = cost;
+    }
+  }
+  return best;
+}
+
+/// Linears of many rows on warpgroups: tiles for prompts of up to 512 rows and for longer ones.
+std::vector<Choice> warpgroupChoices(const KernelShape &shape) {
+  std::vector<Choice> choices;
+  for (int64_t limit : {512, 0}) {
+    Choice choice;
+    choice.rows = kWarpgroupRows;
+    choice.limit = limit;
+    choice.instruction = "wgmma";
+    choice.columns = warpgroupColumns(shape, limit ? limit : 2048);
+    choice.depth = depthOf(shape.columns, shape.elementBytes);
+    int64_t step = (kWarpgroupRows + choice.columns * shape.products) * choice.depth *
+                   std::max<int64_t>(shape.elementBytes, 1);
+    choice.stages = std::min(kMaxStages, kWarpgroupRingBytes / std::max<int64_t>(step, 1));
+    choice.warps = kWarpgroupRows / kFragment;
+    if (choice.columns == 0 || choice.stages < 2)
+      return {};
+    if (choices.empty() || choices.back().columns != choice.columns)
+      choices.push_back(choice);
+    else
+      choices.back().limit = limit;
+  }
+  return choices;
+}
+
 std::vector<Choice> linearChoices(const KernelShape &shape) {
   bool tensorCores = depthOf(shape.columns, shape.elementBytes) != 0;
   std::vector<Choice> choices;
+  bool warpgroups = tensorCores && shape.elementBytes == 2 && shape.columns >= kWarpgroupRows;
   for (int64_t rows : {1, 16, 64, 128}) {
+    if (rows == 128 && warpgroups)
+      if (std::vector<Choice> wide = warpgroupChoices(shape); !wide.empty()) {
+        choices.insert(choices.end(), wide.begin(), wide.end());
+        break;
+      }
     Choice choice;
     choice.rows = rows;
     choice.limit = rows == 128 ? 0 : rows;
@@ -85,9 +143,8 @@ std::vector<Choice> linearChoices(const KernelShape &shape) {
       choice.instruction = "fma";
       choice.columns = 1;
       int64_t reads = shape.columns * std::max<int64_t>(shape.elementBytes, 1) / 16;
-      choice.warps =
-          static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(
-              reads / 64, 1, 8))));
+      choice.warps = static_cast<int64_t>(
+          std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(reads / 64, 1, 8))));
     } else {
       choice.instruction = "mma";
       choice.columns = columnsOfItem(shape.width, rows);

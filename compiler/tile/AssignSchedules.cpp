@@ -40,6 +40,7 @@ FailureOr<KernelShape> shapeOf(KernelOp kernel) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op);
         generic && shape.family == "linear" && generic.getNumReductionLoops() == 1) {
       auto weight = cast<RankedTensorType>(generic.getDpsInputs()[1].getType());
+      shape.products = shape.columns ? shape.products + 1 : 1;
       (isByRows ? shape.width : shape.panels) = weight.getShape()[0];
       shape.columns = weight.getShape()[1];
       shape.elementBytes = weight.getElementTypeBitWidth() / 8;
@@ -112,6 +113,17 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
     return choices;
   }
 
+  /// "linear_r64"; with its columns where another variant has as many rows.
+  std::string variantName(KernelOp kernel, const Choice &choice, const std::vector<Choice> &all,
+                          bool isAttention) {
+    if (isAttention)
+      return (kernel.getSymName() + "_q" + Twine(choice.queries)).str();
+    bool isOnly = llvm::count_if(all, [&](const Choice &c) { return c.rows == choice.rows; }) == 1;
+    return (kernel.getSymName() + "_r" + Twine(choice.rows) +
+            (isOnly ? "" : "_c" + Twine(choice.columns)))
+        .str();
+  }
+
   LogicalResult assign(KernelOp kernel) {
     FailureOr<KernelShape> shape = shapeOf(kernel);
     if (failed(shape))
@@ -135,9 +147,7 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
     SmallVector<int64_t> limits;
     for (const Choice &choice : *choices) {
       auto variant = cast<KernelOp>(builder.clone(*kernel));
-      variant.setSymName((kernel.getSymName() + (isAttention ? "_q" : "_r") +
-                          Twine(isAttention ? choice.queries : choice.rows))
-                             .str());
+      variant.setSymName(variantName(kernel, choice, *choices, isAttention));
       apply(variant, choice);
       names.push_back(FlatSymbolRefAttr::get(variant.getSymNameAttr()));
       limits.push_back(choice.limit);

@@ -1,0 +1,34 @@
+// Tiles of global memory that the tensor memory accelerator (TMA) copies: which boxes of which
+// tensor make up a tile, and where each lands in shared memory. A tile lies there as wgmma reads
+// it: blocks of `span` bytes of all rows, block behind block (compiler/layout/SharedTile.h).
+#pragma once
+
+#include "compiler/cuda/CudaKernel.h"
+#include "compiler/cuda/KernelContext.h"
+
+#include "compiler/layout/SharedTile.h"
+
+namespace quire::cuda {
+
+/// A tile of shared memory that boxes fill.
+struct BoxedTile {
+  mlir::Value tensor; ///< result of tile.load or tile.load_pages
+  layout::SharedTile memory;
+  unsigned map;    ///< number of the kernel's tensor map
+  int64_t boxRows; ///< rows of the tile that one box fills, of all boxes of a block equally
+  int64_t bytes() const { return memory.bytes(); }
+};
+
+/// Whether a tile of `load` can come by boxes: whole rows of a 16-bit type, a multiple of 8 of
+/// them.
+bool isBoxable(mlir::Operation *load);
+
+/// The map of a load's tensor, added to `maps` unless it is there already.
+mlir::FailureOr<BoxedTile> planBoxes(mlir::Operation *load, std::vector<TensorMap> &maps);
+
+/// Prints the copies of a tile to `to`, whose bytes complete on `barrier`. A whole warp runs the
+/// text.
+mlir::LogicalResult printBoxes(const BoxedTile &tile, const Names &names, UniqueNames &unique,
+                               llvm::StringRef to, llvm::StringRef barrier, CodeText &out);
+
+} // namespace quire::cuda

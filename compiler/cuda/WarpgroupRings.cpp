@@ -1,0 +1,282 @@
+// Rings of tiles: which tiles share one, the barriers, the producers that fill them and the
+// consumers' waits.
+#include "compiler/cuda/Schedules.h"
+#include "compiler/cuda/WarpgroupsPrinter.h"
+
+#include "mlir/IR/Matchers.h"
+
+#include "llvm/ADT/EquivalenceClasses.h"
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+namespace {
+
+constexpr int64_t kTileAlignment = 1024; ///< of the widest swizzle
+constexpr int64_t kBarrierBytes = 8;
+
+/// What tells whether two loads may take turns in one place.
+std::pair<Value, Type> sourceOf(Operation *load) {
+  return {load->getOperand(0), load->getResult(0).getType()};
+}
+
+} // namespace
+
+Operation *cuda::loadOf(Value operand) {
+  Operation *op = operand.getDefiningOp();
+  while (auto generic = dyn_cast_or_null<linalg::GenericOp>(op)) {
+    if (generic.getNumReductionLoops() > 0 || generic.getNumDpsInputs() != 1)
+      return nullptr;
+    op = generic.getDpsInputs()[0].getDefiningOp();
+  }
+  return isa_and_nonnull<tile::LoadOp, tile::LoadPagesOp>(op) ? op : nullptr;
+}
+
+LogicalResult WarpgroupsPrinter::planRings() {
+  llvm::EquivalenceClasses<Operation *> together;
+  SmallVector<Operation *> loads;
+  llvm::DenseSet<Operation *> wholeItem;
+  context.kernel.walk([&](linalg::GenericOp op) {
+    if (!isContraction(op))
+      return;
+    Operation *other = nullptr;
+    for (Value input : op.getDpsInputs()) {
+      Operation *load = loadOf(input);
+      if (!load)
+        continue;
+      if (!llvm::is_contained(loads, load))
+        loads.push_back(load);
+      together.insert(load);
+      if (load->getBlock() != op->getBlock())
+        wholeItem.insert(load);
+      else if (other)
+        together.unionSets(load, other);
+      else
+        other = load;
+    }
+  });
+  for (Operation *load : loads)
+    for (Operation *earlier : loads)
+      if (!wholeItem.contains(load) && !wholeItem.contains(earlier) &&
+          sourceOf(load) == sourceOf(earlier))
+        together.unionSets(load, earlier);
+
+  llvm::MapVector<Operation *, unsigned> numbers;           // of rings, by leader
+  SmallVector<SmallVector<std::pair<Value, Type>>> sources; // of a ring's regions
+  for (Operation *load : loads) {
+    Operation *leader = together.getLeaderValue(load);
+    auto [found, isNew] = numbers.try_emplace(leader, rings.size());
+    unsigned number = found->second;
+    if (isNew) {
+      rings.emplace_back();
+      sources.emplace_back();
+    }
+    TileRing &ring = rings[number];
+    ring.wholeItem |= wholeItem.contains(load);
+    FailureOr<BoxedTile> box = planBoxes(load, context.tensorMaps);
+    if (failed(box))
+      return failure();
+    auto &known = sources[number];
+    auto region = static_cast<unsigned>(llvm::find(known, sourceOf(load)) - known.begin());
+    if (region == known.size()) {
+      known.push_back(sourceOf(load));
+      ring.regions.push_back(ring.slotBytes);
+      ring.slotBytes += llvm::alignTo(box->bytes(), kTileAlignment);
+    }
+    for (auto &[tensor, tile] : ringTiles)
+      if (tile.ring == number && tile.region == region &&
+          tensor.getDefiningOp()->getBlock() == load->getBlock())
+        return load->emitOpError() << "is loaded twice in one step of a walk by warpgroups";
+    ringTiles.insert({load->getResult(0), RingTile{*box, number, region}});
+    operands.insert(load->getResult(0));
+  }
+
+  ScheduleView schedule(context.kernel);
+  int64_t offset = 0, barriers = 0;
+  for (auto [number, ring] : llvm::enumerate(rings)) {
+    ring.name = context.unique.fresh(ring.wholeItem ? "tile" : "ring");
+    ring.slots = ring.wholeItem ? 1 : std::max<int64_t>(schedule.stages, 2);
+    ring.offset = offset;
+    ring.barrier = barriers;
+    offset += ring.slots * ring.slotBytes;
+    barriers += 2 * ring.slots;
+  }
+  if (rings.empty() || rings.size() > 4)
+    return context.kernel.emitOpError()
+           << "needs " << rings.size() << " rings of tiles; a producer has a warp for 1 to 4";
+  barrierOffset = offset;
+  // The tiles are aligned by the text itself.
+  context.reserveShared(kTileAlignment + offset + barriers * kBarrierBytes);
+  return success();
+}
+
+std::string WarpgroupsPrinter::barrier(const TileRing &ring, bool filled, StringRef slot) const {
+  int64_t first = barrierOffset + (ring.barrier + (filled ? 0 : ring.slots)) * kBarrierBytes;
+  return "tiles + " + std::to_string(first) +
+         (ring.slots == 1 ? "" : " + " + std::to_string(kBarrierBytes) + " * " + slot.str());
+}
+
+void WarpgroupsPrinter::openRings() {
+  text.line("const u32 tiles = (sharedAddress(shared) + " + Twine(kTileAlignment - 1) + ") & ~" +
+            Twine(kTileAlignment - 1) + "u;");
+  text.open("if (thread == 0)");
+  for (const TileRing &ring : rings) {
+    text.open("for (int slot = 0; slot < " + Twine(ring.slots) + "; ++slot)");
+    text.line("initBarrier(" + barrier(ring, true, "slot") + ", 1), initBarrier(" +
+              barrier(ring, false, "slot") + ", " + Twine(context.warps) + ");");
+    text.close();
+  }
+  text.line("publishBarriers();");
+  text.close();
+  text.line("__syncthreads();");
+}
+
+SmallVector<Value> WarpgroupsPrinter::tilesIn(unsigned ring, Block &block) const {
+  SmallVector<Value> found;
+  for (const auto &[tensor, tile] : ringTiles)
+    if (tile.ring == ring && tensor.getDefiningOp()->getBlock() == &block)
+      found.push_back(tensor);
+  llvm::sort(found, [](Value a, Value b) {
+    return a.getDefiningOp()->isBeforeInBlock(b.getDefiningOp());
+  });
+  return found;
+}
+
+/// One warp of the producer warpgroup for each ring.
+LogicalResult WarpgroupsPrinter::produce(unsigned ring) {
+  needed.clear();
+  SmallVector<Operation *> work;
+  for (const auto &[tensor, tile] : ringTiles)
+    if (tile.ring == ring)
+      work.push_back(tensor.getDefiningOp());
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val();
+    if (op == context.kernel || !needed.insert(op).second)
+      continue;
+    work.push_back(op->getParentOp());
+    auto loop = dyn_cast<scf::ForOp>(op);
+    ValueRange values =
+        loop ? ValueRange(op->getOperands().take_front(3)) : ValueRange(op->getOperands());
+    for (Value operand : values)
+      if (Operation *maker = operand.getDefiningOp())
+        work.push_back(maker);
+  }
+  Names names = context.names;
+  text.open("if (warp == " + Twine(context.warps + ring % 4) + ")");
+  text.line("RingPosition<" + Twine(rings[ring].slots) + "> " + rings[ring].name + "(1);");
+  openItems(text);
+  if (failed(produceBlock(ring, context.kernel.entry(), names)))
+    return failure();
+  text.close();
+  text.close();
+  return success();
+}
+
+LogicalResult WarpgroupsPrinter::produceBlock(unsigned ring, Block &block, Names &names) {
+  SmallVector<Value> tiles = tilesIn(ring, block);
+  for (Operation &op : block.without_terminator()) {
+    // All copies of a slot start where the addresses of the last are known.
+    if (!tiles.empty() && &op == tiles.back().getDefiningOp()) {
+      if (failed(fill(ring, tiles, names)))
+        return failure();
+      continue;
+    }
+    if (!needed.contains(&op))
+      continue;
+    if (isScalarOp(&op)) {
+      if (failed(scalar(&op, names, text)))
+        return failure();
+    } else if (auto inner = dyn_cast<scf::ForOp>(op)) {
+      auto bound = [&](Value value) -> std::string {
+        IntegerAttr constant;
+        return matchPattern(value, m_Constant(&constant)) ? std::to_string(constant.getInt())
+                                                          : names.lookup(value);
+      };
+      std::string variable = context.unique.fresh("at");
+      names[inner.getInductionVar()] = variable;
+      text.open("for (long long " + variable + " = " + bound(inner.getLowerBound()) + "; " +
+                variable + " < " + bound(inner.getUpperBound()) + "; " + variable +
+                " += " + bound(inner.getStep()) + ")");
+      if (failed(produceBlock(ring, *inner.getBody(), names)))
+        return failure();
+      text.close();
+    }
+  }
+  return success();
+}
+
+LogicalResult WarpgroupsPrinter::fill(unsigned number, ArrayRef<Value> tiles, Names &names) {
+  const TileRing &ring = rings[number];
+  std::string slot = ring.name + ".slot", filled = barrier(ring, true, slot);
+  int64_t bytes = 0;
+  for (Value tensor : tiles)
+    bytes += ringTiles.find(tensor)->second.box.bytes();
+  text.line("await(" + barrier(ring, false, slot) + ", " + ring.name + ".parity);");
+  text.line("if (lane == 0)");
+  text.line("  arriveExpecting(" + filled + ", " + Twine(bytes) + ");");
+  for (Value tensor : tiles) {
+    const RingTile &tile = ringTiles.find(tensor)->second;
+    std::string to = "tiles + " + std::to_string(ring.offset + ring.regions[tile.region]) +
+                     (ring.slots == 1 ? "" : " + " + slot + " * " + std::to_string(ring.slotBytes));
+    if (failed(printBoxes(tile.box, names, context.unique, to, filled, text)))
+      return failure();
+  }
+  text.line(ring.name + ".advance();");
+  return success();
+}
+
+WarpgroupsPrinter::Slot WarpgroupsPrinter::acquire(Value tensor) {
+  unsigned number = ringTiles.find(tensor)->second.ring;
+  const TileRing &ring = rings[number];
+  Slot slot{number, context.unique.fresh("slot")};
+  text.line("await(" + barrier(ring, true, ring.name + ".slot") + ", " + ring.name + ".parity);");
+  text.line("const u32 " + slot.name + " = " + ring.name + ".slot;");
+  text.line(ring.name + ".advance();");
+  for (Value other : tilesIn(number, *tensor.getDefiningOp()->getBlock())) {
+    const RingTile &tile = ringTiles.find(other)->second;
+    std::string name = context.unique.fresh("operand");
+    text.line("const u32 " + name + " = tiles + " + Twine(ring.offset + ring.regions[tile.region]) +
+              " + " + slot.name + " * " + Twine(ring.slotBytes) + ";");
+    addresses[other] = name;
+    acquired.insert({other, slot});
+  }
+  return slot;
+}
+
+void WarpgroupsPrinter::acquireFor(linalg::GenericOp product, Value tensor, Group &group) {
+  const RingTile &tile = ringTiles.find(tensor)->second;
+  if (!addresses.contains(tensor))
+    acquire(tensor);
+  if (rings[tile.ring].wholeItem)
+    return;
+  Block *block = product->getBlock();
+  SmallVector<Value> tiles = tilesIn(tile.ring, *tensor.getDefiningOp()->getBlock());
+  bool isLast = true;
+  for (auto other : block->getOps<linalg::GenericOp>())
+    if (isContraction(other) && product->isBeforeInBlock(other))
+      for (Value input : other.getDpsInputs())
+        if (Operation *load = loadOf(input))
+          isLast &= !llvm::is_contained(tiles, load->getResult(0));
+  bool known = llvm::any_of(group.slots, [&](const Slot &slot) { return slot.ring == tile.ring; });
+  if (isLast && !known)
+    group.slots.push_back(acquired.find(tensor)->second);
+}
+
+int64_t cuda::consumerWarpgroups(tile::KernelOp kernel) {
+  int64_t rows = 0;
+  for (auto [op, type] : halfProducts(kernel)) {
+    auto result = cast<RankedTensorType>(op.getResult(0).getType());
+    Value left = op.getDpsInputs()[0];
+    Operation *leftLoad = left.getDefiningOp(), *rightLoad = loadOf(op.getDpsInputs()[1]);
+    bool isLoaded = isa_and_nonnull<tile::LoadOp, tile::LoadPagesOp>(leftLoad);
+    if (!type || !isBoxable(rightLoad) ||
+        (isLoaded ? !isBoxable(leftLoad) : loadOf(left) != nullptr))
+      return 0;
+    int64_t columns = result.getShape().back();
+    rows = result.getNumElements() / columns;
+    if (columns % 16 != 0 || columns > 256 || op.getStaticLoopRanges().back() % 16 != 0)
+      return 0;
+  }
+  return rows % 64 == 0 && rows <= 192 ? rows / 64 : 0;
+}

@@ -1,0 +1,160 @@
+// The frame of a kernel that is walked by warpgroups: roles, items, loops, and the operations that
+// differ from the walk by fragments.
+#include "compiler/cuda/WarpgroupsPrinter.h"
+
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace quire;
+using namespace quire::cuda;
+
+LogicalResult cuda::printWarpgroups(KernelContext &context) {
+  return WarpgroupsPrinter(context).run();
+}
+
+LogicalResult WarpgroupsPrinter::run() {
+  if (failed(chooseRows()))
+    return failure();
+  if (rows != 64 * warpgroups() || lead.empty())
+    return context.kernel.emitOpError()
+           << "has " << rows << " rows for " << warpgroups() << " warpgroups, which take 64 each";
+  for (StringRef header : {"barrier", "tma", "wgmma", "items"})
+    context.headers.push_back(header.str());
+  context.extraWarps = 4;
+  context.isPersistent = true;
+  context.registerLimit = consumerRegisters();
+  if (failed(planRings()))
+    return failure();
+  openRings();
+
+  text.open("if (warp >= " + Twine(context.warps) + ")");
+  text.line("giveRegisters<" + Twine(warpgroups() > 2 ? 32 : 40) + ">();");
+  for (unsigned ring = 0; ring < rings.size(); ++ring)
+    if (failed(produce(ring)))
+      return failure();
+  text.line("return;");
+  text.close();
+
+  text.line("takeRegisters<" + Twine(consumerRegisters()) + ">();");
+  text.line("const int warpgroup = warp / 4;");
+  for (const TileRing &ring : rings)
+    text.line("RingPosition<" + Twine(ring.slots) + "> " + ring.name + "(0);");
+  openItems(text);
+  for (const auto &[tensor, tile] : ringTiles)
+    if (rings[tile.ring].wholeItem)
+      wholeItemSlots.push_back(acquire(tensor));
+  if (failed(block(context.kernel.entry())))
+    return failure();
+  settle(0);
+  for (const Slot &slot : wholeItemSlots)
+    release(slot);
+  text.close();
+  return success();
+}
+
+void WarpgroupsPrinter::openItems(CodeText &out) {
+  out.open("for (long long item = blockIdx.x; item < items; item += gridDim.x)");
+}
+
+LogicalResult WarpgroupsPrinter::scalar(Operation *op, Names &names, CodeText &out) {
+  auto item = dyn_cast<tile::WorkItemOp>(op);
+  if (!item)
+    return printScalar(op, names, context.unique, out);
+  tile::GridAttr grid = context.kernel.getGridAttr();
+  std::string expression = itemExpression(context.kernel, item.getDimension(), "item");
+  if (grid && grid.size() == 2 && grid[0].getKind() != tile::ExtentKind::WorkList)
+    expression = "placeInBand<" + std::to_string(kBand) + ">(item, items, " +
+                 std::to_string(grid[1].getSize()) + ")." +
+                 (item.getDimension() == 0 ? "row" : "column");
+  std::string name = context.unique.fresh("item" + std::to_string(item.getDimension()));
+  out.line("const long long " + name + " = " + expression + ";");
+  names[item.getResult()] = name;
+  return success();
+}
+
+LogicalResult WarpgroupsPrinter::operation(Operation &op) {
+  if (auto generic = dyn_cast<linalg::GenericOp>(op); generic && isPacked(generic.getResult(0)))
+    return pack(generic);
+  return FragmentsPrinter::operation(op);
+}
+
+void WarpgroupsPrinter::touch(const Held &registers) {
+  for (size_t group = underWay.size(); group-- > 0;)
+    if (llvm::is_contained(underWay[group].registers, registers.name))
+      return settle(underWay.size() - 1 - group);
+}
+
+void WarpgroupsPrinter::settle(size_t left) {
+  if (underWay.size() <= left)
+    return;
+  text.line("awaitProducts<" + Twine(left) + ">();");
+  for (const Group &group : ArrayRef(underWay).drop_back(left))
+    for (const Slot &slot : group.slots)
+      release(slot);
+  underWay.erase(underWay.begin(), underWay.end() - static_cast<ptrdiff_t>(left));
+}
+
+void WarpgroupsPrinter::release(const Slot &slot) {
+  text.line("if (lane == 0)");
+  text.line("  arrive(" + barrier(rings[slot.ring], /*filled=*/false, slot.name) + ");");
+}
+
+/// Whether a loop only accumulates products: they then stay under way from one iteration to the
+/// next.
+bool WarpgroupsPrinter::streams(scf::ForOp op) const {
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    auto generic = dyn_cast<linalg::GenericOp>(inner);
+    if (generic ? !isContraction(generic) : !isScalarOp(&inner) && !isa<tile::LoadOp>(inner))
+      return false;
+  }
+  for (auto [value, argument] :
+       llvm::zip(op.getBody()->getTerminator()->getOperands(), op.getRegionIterArgs())) {
+    auto product = value.getDefiningOp<linalg::GenericOp>();
+    if (!product || product.getDpsInits()[0] != argument)
+      return false;
+  }
+  return true;
+}
+
+LogicalResult WarpgroupsPrinter::loop(scf::ForOp op) {
+  settle(0);
+  if (failed(carry(op)))
+    return failure();
+  auto bound = [&](Value value) -> std::string {
+    if (IntegerAttr constant; matchPattern(value, m_Constant(&constant)))
+      return std::to_string(constant.getInt());
+    return context.names.lookup(value);
+  };
+  std::string low = bound(op.getLowerBound()), variable = context.unique.fresh("at");
+  context.names[op.getInductionVar()] = variable;
+  bool stream = streams(op);
+  std::string last = stream ? context.unique.fresh("last") : "";
+  if (stream) {
+    text.line("u32 " + last + " = 0;");
+    text.line("#pragma unroll 1");
+  }
+  text.open("for (long long " + variable + " = " + low + "; " + variable + " < " +
+            bound(op.getUpperBound()) + "; " + variable + " += " + bound(op.getStep()) + ")");
+  joined = stream;
+  if (failed(body(op)))
+    return failure();
+  joined = false;
+  if (!stream) {
+    settle(0);
+    text.close();
+    return success();
+  }
+  // The slot of the last iteration is given back in this one.
+  auto [ring, slot] = underWay.back().slots.front();
+  text.line("commitProducts();");
+  text.line("awaitProducts<1>();");
+  text.open("if (" + variable + " > " + low + ")");
+  release({ring, last});
+  text.close();
+  text.line(last + " = " + slot + ";");
+  text.close();
+  text.line("awaitProducts<0>();");
+  release({ring, last});
+  underWay.clear();
+  return success();
+}

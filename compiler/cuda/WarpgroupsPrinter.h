@@ -1,0 +1,109 @@
+// The walk by warpgroups (sm_90a): fragments as in the walk by fragments, but products are wgmma
+// instructions of four warps, whose operands come by TMA. A block has consumer warpgroups, which
+// run the kernel's operations on 64 rows each, and a producer warpgroup, whose warps run only the
+// part of the kernel that finds the addresses of tiles and start their copies. Tiles go through
+// rings of slots: a slot's `filled` barrier completes when its bytes have come, its `drained`
+// barrier when every consumer warp has read it. Blocks are persistent: each takes item after item.
+//
+// Products are asynchronous. They are waited for where a register that they write or read is
+// touched, and their slots are given back then.
+#pragma once
+
+#include "compiler/cuda/FragmentsPrinter.h"
+#include "compiler/cuda/TensorMaps.h"
+
+namespace quire::cuda {
+
+/// Rows of tiles that blocks work through together.
+inline constexpr int64_t kBand = 8;
+
+/// Tiles that wait for each other in one ring; those of one product come together.
+struct TileRing {
+  std::string name;                   ///< of its position in the text
+  llvm::SmallVector<int64_t> regions; ///< offsets of the tiles of a slot
+  int64_t slotBytes = 0, slots = 0;
+  int64_t offset = 0;     ///< of slot 0 in shared memory
+  int64_t barrier = 0;    ///< number of the first `filled` barrier; as many `drained` ones follow
+  bool wholeItem = false; ///< read until the item's end
+};
+
+struct RingTile {
+  BoxedTile box;
+  unsigned ring, region;
+};
+
+class WarpgroupsPrinter : public FragmentsPrinter {
+public:
+  explicit WarpgroupsPrinter(KernelContext &context) : FragmentsPrinter(context) {}
+
+  mlir::LogicalResult run() override;
+
+protected:
+  mlir::LogicalResult scalar(mlir::Operation *op, Names &names, CodeText &out) override;
+  mlir::LogicalResult operation(mlir::Operation &op) override;
+  mlir::LogicalResult contraction(mlir::linalg::GenericOp op) override;
+  mlir::LogicalResult loop(mlir::scf::ForOp op) override;
+  void touch(const Held &registers) override;
+
+private:
+  /// A slot of a ring that consumers hold; `name` is its number in the text.
+  struct Slot {
+    unsigned ring;
+    std::string name;
+  };
+  /// A committed group of products.
+  struct Group {
+    llvm::SmallVector<std::string> registers; ///< that it writes or reads
+    llvm::SmallVector<Slot> slots;            ///< whose last readers it has
+  };
+
+  void openItems(CodeText &out);
+  bool streams(mlir::scf::ForOp op) const;
+  void release(const Slot &slot);
+  /// Waits until at most `left` groups are under way and gives back the slots of the others.
+  void settle(size_t left);
+  int64_t warpgroups() const { return context.warps / 4; }
+  /// Of a consumer's thread; three consumer warpgroups share what two have.
+  int64_t consumerRegisters() const {
+    return warpgroups() > 2 ? 160 : warpgroups() > 1 ? 232 : 240;
+  }
+
+  // WarpgroupRings.cpp
+  mlir::LogicalResult planRings();
+  void openRings();
+  mlir::LogicalResult produce(unsigned ring);
+  mlir::LogicalResult produceBlock(unsigned ring, mlir::Block &block, Names &names);
+  mlir::LogicalResult fill(unsigned ring, llvm::ArrayRef<mlir::Value> tiles, Names &names);
+  /// Tiles of a ring that a block loads, in order.
+  llvm::SmallVector<mlir::Value> tilesIn(unsigned ring, mlir::Block &block) const;
+  /// Waits for the slot that a tile is in and names the addresses of all its tiles.
+  Slot acquire(mlir::Value tensor);
+  /// The same, once for all tiles of the slot; the product gives it back if it is the last to read
+  /// it.
+  void acquireFor(mlir::linalg::GenericOp product, mlir::Value tensor, Group &group);
+  std::string barrier(const TileRing &ring, bool filled, llvm::StringRef slot) const;
+
+  // WarpgroupProducts.cpp
+  std::string product(int64_t columns, mlir::Type type, bool leftInRegisters, bool columnMajor);
+  bool isPacked(mlir::Value value) const;
+  mlir::LogicalResult pack(mlir::linalg::GenericOp op);
+
+  llvm::SmallVector<Group> underWay;
+  bool joined = false; ///< products go into one group, which the loop commits
+  llvm::SmallVector<Slot> wholeItemSlots;
+  llvm::SmallVector<TileRing> rings;
+  llvm::MapVector<mlir::Value, RingTile> ringTiles;
+  llvm::DenseMap<mlir::Value, std::string> addresses; ///< of acquired tiles
+  llvm::DenseMap<mlir::Value, Slot> acquired;         ///< slots of tiles
+  llvm::DenseSet<mlir::Operation *> needed;           ///< by producers
+  llvm::StringSet<> products;                         ///< functions defined so far
+  int64_t barrierOffset = 0;                          ///< in shared memory
+};
+
+/// Consumer warpgroups of a kernel that can be walked by them; 0 for one that cannot.
+int64_t consumerWarpgroups(tile::KernelOp kernel);
+
+/// The load behind a product's operand, through what masks it; null if it is computed.
+mlir::Operation *loadOf(mlir::Value operand);
+
+} // namespace quire::cuda
