@@ -73,6 +73,7 @@ public:
     if (options.record.empty())
       return Status::ok();
     recording.description = options.description.empty() ? input : options.description;
+    recording.seesLater = options.seesLater;
     recording.tolerance = tolerance();
     recording.pages = paged ? kPages : 0;
     return recording.write(options.record + "/record.cbor");
@@ -321,6 +322,7 @@ Status runRandomCase(const DiffOptions &options) {
               model.describe().c_str(), schedule.c_str());
   std::fflush(stdout);
   one.description = model.describe() + schedule;
+  one.seesLater = model.seesLater();
   std::string path = place + "/case.mlir";
   std::ofstream(path) << randomCaseText(options.seed);
   Status status = runDifferential(path, one);

@@ -6,11 +6,8 @@
 namespace quire::test {
 
 /// Compiles the random model of the seed with attention split alike for any number of query tokens
-/// (options.splits) or not split, and runs random sequences whose lengths lie on and beside page and
-/// split boundaries: each alone in one step, then all of them in random mixes of chunks, then token
-/// by token. The logits of every row must have the same bits each time. Where the mask lets a query
-/// see later keys, each sequence keeps its cuts, and only its neighbours change. An error names the
-/// case, the position and the first logit that differs.
+/// (options.splits) or not split, and has it checked (BatchInvariance.h) in options.steps random mixes.
+/// An error names the case, the position and the first element that differs.
 Status runInvarianceCase(const DiffOptions &options);
 
 } // namespace quire::test

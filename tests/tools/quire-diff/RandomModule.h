@@ -23,6 +23,10 @@ struct RandomModel {
   bool bf16Cache = false;
   bool tokenOutput = false; ///< a second output "hidden" with a row for every token
 
+  /// Whether a query may see later keys of its own sequence, those of its chunk.
+  bool seesLater() const {
+    return mask == Mask::Full || mask == Mask::Prefix || mask == Mask::WindowAndPrefix;
+  }
   /// "softcap, window 16, 4 heads in groups of 2, dim 64, page 32, f32 cache"
   std::string describe() const;
   /// The module: inputs "tokens", output "logits".

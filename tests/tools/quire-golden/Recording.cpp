@@ -50,7 +50,8 @@ RecordedStep stepFrom(const json &object) {
 } // namespace
 
 Status Recording::write(const std::string &path) const {
-  json object{{"description", description}, {"tolerance", tolerance}, {"pages", pages}};
+  json object{{"description", description}, {"tolerance", tolerance}, {"pages", pages},
+              {"seesLater", seesLater}};
   for (const RecordedStep &step : steps)
     object["steps"].push_back(toJson(step));
   std::vector<uint8_t> bytes = json::to_cbor(object);
@@ -66,6 +67,7 @@ Result<Recording> Recording::read(const std::string &path) {
     object.at("description").get_to(recording.description);
     object.at("tolerance").get_to(recording.tolerance);
     object.at("pages").get_to(recording.pages);
+    object.at("seesLater").get_to(recording.seesLater);
     for (const json &step : object.at("steps"))
       recording.steps.push_back(stepFrom(step));
     return recording;

@@ -27,6 +27,7 @@ struct Recording {
   std::string description;
   double tolerance = 0; ///< of the largest magnitude of an output
   uint32_t pages = 0;
+  bool seesLater = false; ///< queries see later keys of their own chunk
   std::vector<RecordedStep> steps;
 
   /// CBOR.

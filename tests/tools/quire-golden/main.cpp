@@ -1,8 +1,10 @@
 // quire-golden: checks compiled plans on any device against recorded results; needs no compiler, so it
 // runs where the GPU is. Folders come from quire-diff --record.
 #include "runtime/device/Device.h"
+#include "tests/tools/quire-golden/BatchInvariance.h"
 #include "tests/tools/quire-golden/GoldenChecks.h"
 #include "tests/tools/quire-golden/Recording.h"
+#include "tests/tools/quire-golden/Repeats.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -24,8 +26,11 @@ constexpr const char *kExamples = R"(Examples:
   quire-diff --random 20 --record out
   quire-golden out                   everything below, on the device that the plans are for
   quire-golden out --device cuda:1
+  quire-golden out --repeat 1000     ragged steps a thousand times: the same bits
+  quire-golden out --batch-invariant alone, in any batch, in any chunks: the same bits
 A folder holds record.cbor with case.plan, or golden.safetensors with f32.plan, bf16.plan or plans of
-activations, or demo.json with demo.plan, and the folders of their weights.
+activations, or demo.json with demo.plan, and the folders of their weights. Beside NAME.plan there may be
+NAME.invariant.plan, compiled for batch invariance; --batch-invariant looks at these alone.
 Exit codes: 0 agrees, 1 differs or cannot run, 2 wrong usage.)";
 
 struct Options {
@@ -34,6 +39,17 @@ struct Options {
   uint32_t threads = 2;
   uint64_t seed = 0;
   double tolerance = 0;
+  int repeats = 0;
+  bool batchInvariant = false;
+};
+
+/// What a folder says about one of its plans.
+struct Case {
+  fs::path folder;
+  std::string name;       ///< of the plan, without its endings
+  fs::path model;         ///< folder of its weights
+  uint32_t pages = 0;     ///< 0: no language model
+  bool seesLater = false; ///< see InvarianceOptions
 };
 
 class Runner {
@@ -42,14 +58,14 @@ public:
 
   /// Checks a folder or, when it is none of ours, the folders in it.
   void run(const fs::path &folder) {
-    int before = checks_;
+    bool ours = false;
     if (exists(folder / "record.cbor"))
-      report(folder / "case.plan", recording(folder));
+      ours = true, recording(folder);
     if (exists(folder / "golden.safetensors"))
-      golden(folder);
+      ours = true, golden(folder);
     if (exists(folder / "demo.json"))
-      report(folder / "demo.plan", demo(folder));
-    if (checks_ != before)
+      ours = true, demo(folder);
+    if (ours)
       return;
     std::vector<fs::path> inside;
     std::error_code error;
@@ -78,59 +94,69 @@ private:
     std::fflush(stdout);
   }
 
-  Result<std::unique_ptr<PagedSession>> open(const fs::path &plan, const fs::path &model,
-                                             uint32_t pages) {
-    random_.seed(options_.seed);
-    return PagedSession::open({plan, pages, options_.threads, true, options_.device, model}, random_);
+  /// Runs what was asked for on the plans of a case: NAME.plan, and NAME.invariant.plan, whose results
+  /// must be as right. `body` compares with what was recorded.
+  template <typename Body> void plans(const Case &one, Body body) {
+    for (bool invariant : {false, true}) {
+      fs::path plan = one.folder / (one.name + (invariant ? ".invariant.plan" : ".plan"));
+      if (!exists(plan) || (options_.batchInvariant && (!invariant || one.pages == 0)))
+        continue;
+      report(plan, check(plan, one, body));
+    }
   }
 
-  Status recording(const fs::path &folder) {
-    QUIRE_ASSIGN_OR_RETURN(Recording recording, Recording::read(folder / "record.cbor"));
-    QUIRE_ASSIGN_OR_RETURN(auto session, open(folder / "case.plan", folder, recording.pages));
-    double tolerance = options_.tolerance > 0 ? options_.tolerance : recording.tolerance;
+  template <typename Body> Status check(const fs::path &plan, const Case &one, Body body) {
+    random_.seed(options_.seed);
+    SessionOptions sessionOptions{plan, one.pages, options_.threads, true, options_.device, one.model};
+    QUIRE_ASSIGN_OR_RETURN(auto session, PagedSession::open(sessionOptions, random_));
+    if (options_.repeats > 0)
+      QUIRE_RETURN_IF_ERROR(checkRepeats(*session, options_.repeats, random_));
+    if (options_.batchInvariant)
+      QUIRE_RETURN_IF_ERROR(
+          checkBatchInvariance(*session, {InvarianceOptions{}.rounds, one.seesLater}, random_));
+    return options_.repeats > 0 || options_.batchInvariant ? Status::ok() : body(*session);
+  }
+
+  void recording(const fs::path &folder) {
+    Result<Recording> read = Recording::read(folder / "record.cbor");
+    if (!read.isOk())
+      return report(folder, read.status());
+    const Recording &recording = *read;
     std::printf("       %s\n", recording.description.c_str());
-    QUIRE_ASSIGN_OR_RETURN(double worst, replay(*session, recording, tolerance));
-    std::printf("       largest error %.2g of the largest value, allowed %.2g; %llu steps replayed "
-                "from recorded launches\n",
-                worst, tolerance,
-                static_cast<unsigned long long>(session->executor().replayedSteps()));
-    return Status::ok();
+    Case one{folder, "case", folder, recording.pages, recording.seesLater};
+    plans(one, [&](PagedSession &session) -> Status {
+      double tolerance = options_.tolerance > 0 ? options_.tolerance : recording.tolerance;
+      QUIRE_ASSIGN_OR_RETURN(double worst, replay(session, recording, tolerance));
+      std::printf("       largest error %.2g of the largest value, allowed %.2g; %llu steps replayed "
+                  "from recorded launches\n",
+                  worst, tolerance,
+                  static_cast<unsigned long long>(session.executor().replayedSteps()));
+      return Status::ok();
+    });
   }
 
   void golden(const fs::path &folder) {
     Result<GoldenFile> file = GoldenFile::open(folder / "golden.safetensors");
     if (!file.isOk())
       return report(folder, file.status());
-    if (exists(folder / "f32.plan"))
-      report(folder / "f32.plan", check(folder, "f32", 32, [&](PagedSession &session) {
-               return checkF32(session, *file, random_);
-             }));
-    if (exists(folder / "bf16.plan"))
-      report(folder / "bf16.plan", check(folder, "bf16", 32, [&](PagedSession &session) {
-               return checkBf16(session, *file);
-             }));
-    for (const char *activation : kActivations) {
-      fs::path plan = folder / (std::string(activation) + ".plan");
-      if (exists(plan))
-        report(plan, check(folder, activation, 0, [&](PagedSession &session) {
-                 return checkPerceptron(session, *file, activation);
-               }));
-    }
+    plans({folder, "f32", folder / "f32", 32}, [&](PagedSession &session) {
+      return checkF32(session, *file, random_);
+    });
+    plans({folder, "bf16", folder / "bf16", 32},
+          [&](PagedSession &session) { return checkBf16(session, *file); });
+    for (const char *activation : kActivations)
+      plans({folder, activation, folder / activation}, [&](PagedSession &session) {
+        return checkPerceptron(session, *file, activation);
+      });
   }
 
-  template <typename Check>
-  Status check(const fs::path &folder, const std::string &name, uint32_t pages, Check body) {
-    QUIRE_ASSIGN_OR_RETURN(auto session, open(folder / (name + ".plan"), folder / name, pages));
-    return body(*session);
-  }
-
-  Status demo(const fs::path &folder) {
+  void demo(const fs::path &folder) {
     std::ifstream in(folder / "demo.json");
     nlohmann::json record = nlohmann::json::parse(in, nullptr, false);
     if (record.is_discarded() || !record.contains("cases"))
-      return Status::error(ErrorCode::Corrupt, "demo.json holds no cases");
-    return check(folder, "demo", 32,
-                 [&](PagedSession &session) { return checkDemo(session, record); });
+      return report(folder, Status::error(ErrorCode::Corrupt, "demo.json holds no cases"));
+    plans({folder, "demo", folder / "demo", 32},
+          [&](PagedSession &session) { return checkDemo(session, record); });
   }
 
   const Options &options_;
@@ -152,6 +178,12 @@ int main(int argc, char **argv) {
   program.add_option("--seed", options.seed, "Of page placement and chunk sizes");
   program.add_option("--tolerance", options.tolerance,
                      "Of recorded random cases, relative to the largest value (default: theirs)");
+  auto *repeat = program.add_option("--repeat", options.repeats,
+                                    "Instead of results: runs of the same random steps, bit by bit")
+                     ->check(CLI::Range(2, 1'000'000));
+  program.add_flag("--batch-invariant", options.batchInvariant,
+                   "Instead of results: whether sequences depend on batches and chunks, bit by bit")
+      ->excludes(repeat);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -161,6 +193,10 @@ int main(int argc, char **argv) {
   Runner runner(options);
   for (const std::string &folder : options.folders)
     runner.run(folder);
+  if (runner.checks() == 0)
+    std::printf("no plan to check%s\n",
+                options.batchInvariant ? ": no folder holds a NAME.invariant.plan of a language model"
+                                       : "");
   std::printf("%d of %d checks passed\n", runner.checks() - runner.failures(), runner.checks());
   return runner.checks() == 0 || runner.failures() ? 1 : 0;
 }
