@@ -1,5 +1,6 @@
 // Implements FakeDriver.h. Not thread safe: the tests use one thread at a time.
 #include "FakeDriver.h"
+#include "FakeMemory.h"
 
 #include "../runtime/SamplePlan.h"
 #include "runtime/device/cuda/Driver.h"
@@ -19,9 +20,6 @@ using namespace quire::test;
 
 namespace {
 
-/// Device addresses carry these bits: no canonical address has them, so the host faults on them.
-constexpr uint64_t kDeviceBits = 0x5a00'0000'0000'0000;
-constexpr uint64_t kBitMask = 0xff00'0000'0000'0000;
 constexpr CUresult kInvalid = 1, kNotFound = 500, kCaptureUnsupported = 900, kInvalidImage = 200;
 
 constexpr const char *kCompiled = "a real cubin"; ///< what it holds is not looked at
@@ -51,8 +49,6 @@ struct Function {
 
 FakeCuda state;
 CUresult sticky = CUDA_SUCCESS;
-std::map<uint64_t, uint64_t> deviceMemory; ///< real address to bytes
-std::map<uint64_t, uint64_t> hostMemory;
 std::vector<std::unique_ptr<Function>> functions;
 std::vector<FakeTensorMap> encoded; ///< an encoded map says where in here it is
 constexpr uint64_t kEncoded = 0x70a9'70a9'70a9'70a9;
@@ -72,27 +68,6 @@ CUresult planned(const char *function) {
 #define FAKE(name)                                                                                 \
   if (CUresult error = planned(name); error != CUDA_SUCCESS)                                       \
   return error
-
-bool isDevice(uint64_t address) { return (address & kBitMask) == kDeviceBits; }
-
-/// Host memory behind a device address whose `bytes` lie in one allocation, or null.
-uint8_t *behind(uint64_t address, uint64_t bytes) {
-  uint64_t real = address & ~kBitMask;
-  auto next = deviceMemory.upper_bound(real);
-  if (!isDevice(address) || next == deviceMemory.begin())
-    return nullptr;
-  auto [start, size] = *std::prev(next);
-  return real - start <= size && bytes <= size - (real - start) ? reinterpret_cast<uint8_t *>(real)
-                                                                 : nullptr;
-}
-
-bool isPinned(uint64_t address, uint64_t bytes) {
-  auto next = hostMemory.upper_bound(address);
-  if (next == hostMemory.begin())
-    return false;
-  auto [start, size] = *std::prev(next);
-  return address - start <= size && bytes <= size - (address - start);
-}
 
 CUresult runOne(Stream &stream) {
   Operation operation = std::move(stream.queue.front());
@@ -197,48 +172,40 @@ CUresult fMemAlloc(CUdeviceptr *address, size_t bytes) {
   FAKE("cuMemAlloc");
   if (bytes > state.memoryBytes - state.deviceBytes)
     return CUDA_ERROR_OUT_OF_MEMORY;
-  void *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  std::memset(memory, 0xcd, bytes);
-  auto real = reinterpret_cast<uint64_t>(memory);
-  deviceMemory[real] = bytes;
+  *address = allocateDevice(bytes);
   state.deviceBytes += bytes;
   ++state.deviceAllocations;
-  *address = real | kDeviceBits;
   return CUDA_SUCCESS;
 }
 CUresult fMemFree(CUdeviceptr address) {
-  auto memory = deviceMemory.find(address & ~kBitMask);
-  if (memory == deviceMemory.end())
+  std::optional<uint64_t> bytes = freeDevice(address);
+  if (!bytes)
     return kInvalid;
-  state.deviceBytes -= memory->second;
+  state.deviceBytes -= *bytes;
   --state.deviceAllocations;
-  std::free(reinterpret_cast<void *>(memory->first));
-  deviceMemory.erase(memory);
   return CUDA_SUCCESS;
 }
 CUresult fMemHostAlloc(void **address, size_t bytes, unsigned) {
   FAKE("cuMemHostAlloc");
-  *address = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  hostMemory[reinterpret_cast<uint64_t>(*address)] = bytes;
+  *address = allocatePinned(bytes);
   ++state.hostAllocations;
   return CUDA_SUCCESS;
 }
 CUresult fMemFreeHost(void *address) {
-  if (hostMemory.erase(reinterpret_cast<uint64_t>(address)) != 1)
+  if (!freePinned(address))
     return kInvalid;
   --state.hostAllocations;
-  std::free(address);
   return CUDA_SUCCESS;
 }
 CUresult fMemcpyAsync(CUdeviceptr target, CUdeviceptr source, size_t bytes, CUstream stream) {
   FAKE("cuMemcpyAsync");
-  bool toDevice = isDevice(target), fromDevice = isDevice(source);
-  if ((toDevice && !behind(target, bytes)) || (fromDevice && !behind(source, bytes)))
+  bool toDevice = isDeviceAddress(target), fromDevice = isDeviceAddress(source);
+  if ((toDevice && !behindDevice(target, bytes)) || (fromDevice && !behindDevice(source, bytes)))
     return kInvalid;
   state.copiesToDevice += toDevice && !fromDevice;
   state.copiesFromDevice += fromDevice && !toDevice;
-  auto *to = toDevice ? behind(target, bytes) : reinterpret_cast<uint8_t *>(target);
-  auto *from = fromDevice ? behind(source, bytes) : reinterpret_cast<uint8_t *>(source);
+  auto *to = toDevice ? behindDevice(target, bytes) : reinterpret_cast<uint8_t *>(target);
+  auto *from = fromDevice ? behindDevice(source, bytes) : reinterpret_cast<uint8_t *>(source);
   CUresult result = submit(streamOf(stream), [=] {
     std::memmove(to, from, bytes);
     return CUDA_SUCCESS;
@@ -251,7 +218,7 @@ CUresult fMemcpyAsync(CUdeviceptr target, CUdeviceptr source, size_t bytes, CUst
 }
 CUresult fMemsetD8Async(CUdeviceptr target, unsigned char value, size_t bytes, CUstream stream) {
   FAKE("cuMemsetD8Async");
-  uint8_t *to = behind(target, bytes);
+  uint8_t *to = behindDevice(target, bytes);
   if (!to)
     return kInvalid;
   return submit(streamOf(stream), [=] {
@@ -373,7 +340,7 @@ CUresult fTensorMapEncodeTiled(CUtensorMap *map, int dataType, uint32_t rank, vo
   FAKE("cuTensorMapEncodeTiled");
   auto number = reinterpret_cast<uint64_t>(address);
   if (reinterpret_cast<uint64_t>(map) % 64 != 0 || rank == 0 || rank > 5 || number % 16 != 0 ||
-      !behind(number, 1))
+      !behindDevice(number, 1))
     return kInvalid;
   for (uint32_t i = 0; i < rank; ++i)
     if (extents[i] == 0 || extents[i] > 1ull << 32 || box[i] == 0 || box[i] > 256 ||
@@ -403,7 +370,7 @@ CUresult runLaunch(const FakeLaunch &launch, uint32_t index) {
       scalars.push_back(static_cast<int64_t>(launch.parameters[i]));
       continue;
     }
-    uint8_t *memory = behind(launch.parameters[i], 1);
+    uint8_t *memory = behindDevice(launch.parameters[i], 1);
     if (!memory)
       return CUDA_ERROR_ILLEGAL_ADDRESS;
     buffers.push_back(memory);
