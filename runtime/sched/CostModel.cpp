@@ -20,25 +20,33 @@ void StepShape::add(int32_t context, int32_t count, bool sample) {
     prefillPairs += int64_t(count) * context + int64_t(count) * (count + 1) / 2;
 }
 
+double CostModel::stairMicros(int64_t rows) const {
+  double sum = 0;
+  for (size_t i = 0; i < kFewRows.size(); ++i)
+    sum += rows > kFewRows[i] ? aboveRows[i] : 0;
+  return sum;
+}
+
 double CostModel::stepMicros(const StepShape &shape) const {
-  return perStep + perToken * double(shape.tokens) + perSequence * double(shape.sequences) +
-         perSample * double(shape.samples) + perDecodeKey * double(shape.decodeKeys) +
-         perPrefillPair * double(shape.prefillPairs);
+  double tiles = shape.tokens > 0 ? double((shape.tokens - 1) / tileRows) : 0;
+  return perStep + stairMicros(shape.tokens) + perTile * tiles + perToken * double(shape.tokens) +
+         perSequence * double(shape.sequences) + perSample * double(shape.samples) +
+         perDecodeKey * double(shape.decodeKeys) + perPrefillPair * double(shape.prefillPairs);
 }
 
 double CostModel::chunkMicros(int32_t context, int32_t count) const {
   if (count == 1)
-    return perSequence + perToken + perDecodeKey * (double(context) + 1);
-  return perSequence + perToken * count + perPrefillPair * pairs(context, count);
+    return perSequence + rowMicros() + perDecodeKey * (double(context) + 1);
+  return perSequence + rowMicros() * count + perPrefillPair * pairs(context, count);
 }
 
 int32_t CostModel::tokensWithin(int32_t context, double micros) const {
-  // perPrefillPair / 2 * n^2 + (perToken + perPrefillPair * (context + 1/2)) * n <= left
+  // perPrefillPair / 2 * n^2 + (rowMicros + perPrefillPair * (context + 1/2)) * n <= left
   double left = micros - perSequence;
   if (left <= 0)
     return 0;
   double square = perPrefillPair / 2;
-  double linear = perToken + perPrefillPair * (context + 0.5);
+  double linear = rowMicros() + perPrefillPair * (context + 0.5);
   double count;
   if (square > 0)
     count = 2 * left / (linear + std::sqrt(linear * linear + 4 * square * left));
@@ -52,7 +60,7 @@ int32_t CostModel::tokensWithin(int32_t context, double micros) const {
 double CostModel::recomputeMicros(int32_t tokens, int32_t stepTokens) const {
   // The steps run anyway for others, so only what the tokens add to them is counted.
   double steps = std::ceil(double(tokens) / std::max(stepTokens, 1));
-  return perSequence * steps + perToken * tokens + perPrefillPair * pairs(0, tokens);
+  return perSequence * steps + rowMicros() * tokens + perPrefillPair * pairs(0, tokens);
 }
 
 } // namespace quire

@@ -1,11 +1,17 @@
-// CostModel: what a step costs, as a linear function of its shape, and what moving a page costs.
+// CostModel: what a step costs, as a function of its shape, and what moving a page costs.
 // Plain data: a plan may carry the coefficients, a benchmark may fit them, a simulator runs on
 // them. The form follows from what a step does: linear layers take time for each token row, reading
 // the cache takes time for each key of a decode row, attention over a prompt for each (query, key)
-// pair.
+// pair. Kernels compute rows in tiles, and have variants for few rows: so the time is a staircase
+// over the rows beside the straight line.
 #pragma once
 
+#include "runtime/base/Status.h"
+
+#include <array>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace quire {
 
@@ -32,9 +38,19 @@ struct CostModel {
   double perSample = 0;
   double perDecodeKey = 0;
   double perPrefillPair = 0;
+  // The staircase.
+  static constexpr std::array<int32_t, 7> kFewRows = {1, 2, 4, 8, 16, 32, 64};
+  std::array<double, 7> aboveRows{}; ///< added to a step of more than kFewRows[i] rows
+  double perTile = 0;                ///< for each tile of rows begun, but the first
+  int32_t tileRows = 32;
 
-  bool isKnown() const { return perStep > 0 || perToken > 0; }
+  bool isKnown() const { return perStep > 0 || perToken > 0 || perTile > 0; }
   double stepMicros(const StepShape &shape) const;
+  /// What a step of so many rows takes because its kernels are not those for fewer rows.
+  double stairMicros(int64_t rows) const;
+
+  /// One more row in a large step.
+  double rowMicros() const { return perToken + perTile / tileRows; }
 
   /// Time that computing `count` tokens behind `context` others adds to a step.
   double chunkMicros(int32_t context, int32_t count) const;
@@ -45,6 +61,12 @@ struct CostModel {
   /// Time to compute the first `tokens` tokens of a sequence again, in steps of `stepTokens`.
   double recomputeMicros(int32_t tokens, int32_t stepTokens) const;
 };
+
+/// The coefficients as lines NAME=MICROSECONDS, those that are 0 left out.
+std::string costText(const CostModel &cost);
+/// Reads such words or lines; '#' begins a comment. Coefficients that are not named stay as they
+/// are. InvalidArgument names the line.
+Status readCost(std::string_view text, CostModel &cost);
 
 /// Copies between the device and the swap store.
 struct TransferModel {

@@ -9,7 +9,8 @@
 
 namespace quire {
 
-Planner::Planner(const SchedulerConfig &config) : hasWindow(config.cache.hasWindow()) {
+Planner::Planner(const SchedulerConfig &config)
+    : fewRowsMicros(config.cost.stairMicros(INT32_MAX)), hasWindow(config.cache.hasWindow()) {
   evicted.reserve(config.maxSequences);
   change.assign(config.cache.pageCount, 0);
   changed.reserve(config.cache.pageCount);
@@ -191,7 +192,7 @@ void Planner::take(const Sequence &sequence, int32_t tokens) {
 int32_t Planner::chunkWithin(int32_t context) const {
   if (config().targetStep == 0 || !config().cost.isKnown() || decodes == 0)
     return INT_MAX;
-  double left = double(config().targetStep) - decodeMicros - chunkMicros;
+  double left = double(config().targetStep) - decodeMicros - chunkMicros - fewRowsMicros;
   int32_t tokens = config().cost.tokensWithin(context, left);
   if (tokens >= config().minChunk)
     return tokens;

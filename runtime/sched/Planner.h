@@ -101,6 +101,7 @@ private:
   double decodeMicros = 0;   ///< predicted time of the step with its decode rows alone
   double chunkMicros = 0;    ///< and what prompt chunks add to it
   bool hasForecast = false, hasProducers = false;
+  const double fewRowsMicros; ///< lost when a step of few rows gets a prompt chunk
   const bool hasWindow; ///< some group gives pages back that its layers cannot see any more
   bool isForecastSorted = false;
   int64_t forecastTokens = 0, forecastPages = 0; ///< sums over the forecasts

@@ -31,6 +31,10 @@ template <class Config, class Visit> void visitConfig(Config &config, Visit visi
   visit(config.cost.perSample);
   visit(config.cost.perDecodeKey);
   visit(config.cost.perPrefillPair);
+  for (auto &stair : config.cost.aboveRows)
+    visit(stair);
+  visit(config.cost.perTile);
+  visit(config.cost.tileRows);
   visit(config.transfer.perTransfer);
   visit(config.transfer.perPage);
   visit(config.targetStep);
@@ -245,6 +249,7 @@ Status readConfig(std::span<const uint8_t> payload, SchedulerConfig &config) {
                   cache.pageSize > 0 && cache.pageCount > 0 && cache.hostPages >= 0 &&
                   cache.groupCount > 0 && cache.groupCount <= kMaxCacheGroups &&
                   int64_t(cache.pageCount) * cache.pageSize <= INT32_MAX &&
+                  config.cost.tileRows > 0 &&
                   static_cast<int>(config.policy) < kPolicyCount;
   return reader.failed || reader.left() > 0 || !possible ? broken("the configuration")
                                                          : Status::ok();
