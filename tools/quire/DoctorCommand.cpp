@@ -152,7 +152,6 @@ int doctor(bool json) {
   report.add(checkCache());
   report.add(checkLibrary("driver", queryCudaDriver()));
   report.add(checkLibrary("NVRTC", queryNvrtc()));
-  report.add(checkLibrary("cuBLASLt", queryCublasLt()));
   if (!compiler) {
     report.add({Mark::Note, "self-test", "not done: it needs quire-compile", ""});
     return report.finish(kOk);

@@ -10,12 +10,10 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <initializer_list>
 #include <limits>
 #include <thread>
 #include <vector>
 
-#include <dlfcn.h>
 #include <sys/mman.h>
 
 namespace quire::cli {
@@ -92,27 +90,6 @@ double measureReadBandwidth(uint32_t threads, uint64_t available) {
   return best;
 }
 
-namespace {
-
-/// The first of several names that loads. Stays loaded: closing these libraries is not safe.
-class Library {
-public:
-  explicit Library(std::initializer_list<const char *> names) {
-    for (const char *name : names)
-      if (!handle)
-        handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  }
-  explicit operator bool() const { return handle; }
-  template <typename Function> Function *find(const char *name) const {
-    return reinterpret_cast<Function *>(dlsym(handle, name));
-  }
-
-private:
-  void *handle = nullptr;
-};
-
-} // namespace
-
 LibraryInfo queryCudaDriver() {
   Result<CudaSystem> system = queryCudaSystem();
   if (!system.isOk())
@@ -134,16 +111,6 @@ LibraryInfo queryNvrtc() {
   if (!nvrtc.isOk())
     return {false, nvrtc.status().message()};
   return {true, "NVRTC " + (*nvrtc)->version() + ", " + (*nvrtc)->path()};
-}
-
-LibraryInfo queryCublasLt() {
-  Library library(
-      {"libcublasLt.so", "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"});
-  auto *version = library ? library.find<size_t()>("cublasLtGetVersion") : nullptr;
-  if (!version)
-    return {false, "not found; it is part of the CUDA toolkit and of the Python package "
-                   "nvidia-cublas"};
-  return {true, format("cuBLASLt %zu", version())};
 }
 
 } // namespace quire::cli

@@ -24,6 +24,5 @@ struct LibraryInfo {
 };
 LibraryInfo queryCudaDriver();
 LibraryInfo queryNvrtc();
-LibraryInfo queryCublasLt();
 
 } // namespace quire::cli
