@@ -41,6 +41,17 @@ checks=$((checks + 1))
 [ "$(sed -n '/"stepSeconds"/,/]/p' "$scratch/out" | grep -c '^ *[0-9]')" -eq 6 ] &&
   [ "$(sed -n '/"promptSeconds"/,/]/p' "$scratch/out" | grep -c '^ *[0-9]')" -eq 2 ] ||
   report 'the JSON does not hold six steps and two prompts'
+expect 0 'median error' "$plan" --costs "$scratch/costs" --prompt 100 --tokens 20 --costs-seconds 2
+checks=$((checks + 1))
+# The file is what was printed, and what a simulation reads.
+cmp -s "$scratch/costs" "$scratch/out" || report 'the file of costs is not what was printed'
+printf '{"timestamp": 0, "input_length": 50, "output_length": 10}\n' >"$scratch/trace.jsonl"
+"$quire" simulate "$scratch/trace.jsonl" --costs "$scratch/costs" >"$scratch/out" 2>"$scratch/err" &&
+  grep -q '^requests finished  *1$' "$scratch/out" || report 'simulate does not read the costs'
+printf 'token=x\n' >"$scratch/costs"
+"$quire" simulate "$scratch/trace.jsonl" --costs "$scratch/costs" >"$scratch/out" 2>"$scratch/err" &&
+  report 'simulate reads what are no costs'
+grep -q "costs: 'token=x' is not a cost" "$scratch/err" || report 'no word about the bad costs'
 expect 2 'do not fit a context of 128' "$plan" --prompt 120 --tokens 8
 expect 2 '3 sequences are more than the 2 of the plan' "$plan" --prompt 8 --sequences 3
 expect 3 'none.plan' "$scratch/none.plan"

@@ -6,6 +6,9 @@
 #include "tools/quire/StepDriver.h"
 
 #include "runtime/base/CpuInfo.h"
+#include "runtime/base/File.h"
+#include "runtime/engine/ExecutorRunner.h"
+#include "runtime/engine/StepMeasurement.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -20,8 +23,10 @@ namespace {
 struct Options {
   std::string model, modelDirectory;
   std::string device = "auto";
-  uint32_t threads = 0, sequences = 1, prompt = 512, tokens = 64, rounds = 3;
+  uint32_t threads = 0, sequences = 0, prompt = 512, tokens = 64, rounds = 3;
   bool kernels = false, json = false;
+  std::string costs; ///< file to write
+  double costsSeconds = 10;
 };
 
 struct KernelTime {
@@ -172,7 +177,38 @@ std::string json(const Options &options, const Measured &measured) {
   return result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-int bench(const Options &options) {
+/// Fits costs to steps of an engine and writes them to a file that runs and simulations read.
+int writeCosts(const Options &options, const Plan &plan, Loaded &loaded) {
+  Result<std::unique_ptr<ExecutorRunner>> runner = ExecutorRunner::create(*loaded.executor);
+  if (!runner.isOk())
+    return fail(kUsage, runner.status());
+  StepMeasurementOptions measurement;
+  measurement.seconds = options.costsSeconds;
+  measurement.longest = static_cast<int32_t>(options.prompt + options.tokens);
+  measurement.proceed = [] { return !interrupted(); };
+  Result<std::vector<MeasuredStep>> steps = measureSteps(**runner, measurement);
+  if (!steps.isOk())
+    return fail(kDevice, steps.status());
+  if (interrupted())
+    return kInterrupted;
+  Result<CostFit> fit = fitCostModel(*steps);
+  if (!fit.isOk())
+    return fail(kDevice, fit.status());
+  std::string text =
+      format("# %s on %s: what a step costs, in microseconds. Fitted to %zu steps of up to %u\n"
+             "# sequences of up to %u tokens; median error %.1f %%, of the sum %+.1f %%.\n",
+             std::string(plan.string(plan.info().modelName)).c_str(),
+             loaded.device->properties().name.c_str(), steps->size(), options.sequences,
+             options.prompt + options.tokens, 100 * fit->medianError, 100 * fit->sumError) +
+      costText(fit->cost);
+  std::span<const uint8_t> piece(reinterpret_cast<const uint8_t *>(text.data()), text.size());
+  Status status = writeFileAtomically(options.costs, std::span(&piece, 1));
+  if (status.isOk())
+    status = writeOutput(text);
+  return status.isOk() ? static_cast<int>(kOk) : fail(kGeneral, status);
+}
+
+int bench(Options options) {
   installInterruptHandler();
   ModelLocation location;
   if (int code = locateModel({options.model, {}, options.json}, location))
@@ -181,9 +217,14 @@ int bench(const Options &options) {
   Result<Plan> plan = Plan::open(location.plan);
   if (!plan.isOk())
     return fail(kModel, plan.status());
+  if (options.sequences == 0)
+    options.sequences =
+        options.costs.empty() ? 1 : std::min(plan->info().maxSequences, plan->info().maxSamples);
   Loaded loaded;
   if (int code = load(*plan, location, options, loaded))
     return code;
+  if (!options.costs.empty())
+    return writeCosts(options, *plan, loaded);
   Measured measured;
   measured.model = plan->string(plan->info().modelName);
   measured.device = loaded.device->properties().name;
@@ -200,6 +241,7 @@ constexpr const char *kExamples = R"(Examples:
   quire bench                                     the demo model
   quire bench model.plan --prompt 2048            a long prompt, then tokens behind it
   quire bench model.plan --sequences 16 --kernels sixteen at a time, and where the time goes
+  quire bench --costs here.costs && quire run -f prompts.txt --costs here.costs --target-step 20
 The text is made up and nothing is sampled: what is timed are the plan's steps, from the batch on the
 host to its end on the device. The table is Markdown; --json has every single time.)";
 
@@ -214,14 +256,21 @@ void addBenchCommand(CLI::App &program, Action &action) {
                       "Folder of the weights, if not where the plan was compiled from");
   command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")->capture_default_str();
   command->add_option("--threads", options->threads, "Threads of the CPU (default: all cores)");
-  command->add_option("--sequences", options->sequences, "Sequences at a time")
-      ->check(CLI::Range(1u, 65536u))->capture_default_str();
+  command->add_option("--sequences", options->sequences,
+                      "Sequences at a time (default: 1, with --costs as many as the plan takes)")
+      ->check(CLI::Range(1u, 65536u));
   command->add_option("--prompt", options->prompt, "Prompt tokens of each sequence")
       ->check(CLI::Range(1u, 1u << 24))->capture_default_str();
   command->add_option("--tokens", options->tokens, "Tokens written by each, a step each")
       ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
   command->add_option("--rounds", options->rounds, "Repetitions, after one to warm up")
       ->check(CLI::Range(1u, 1000u))->capture_default_str();
+  auto *costs = command->add_option("--costs", options->costs,
+                                    "Instead: fit what steps of any mix cost, and write it to a "
+                                    "file for --costs of run and simulate")
+                    ->type_name("FILE");
+  command->add_option("--costs-seconds", options->costsSeconds, "Time to measure mixes for")
+      ->check(CLI::Range(0.1, 3600.0))->capture_default_str()->needs(costs);
   command->add_flag("--kernels", options->kernels, "Also time the kernels of one step");
   command->add_flag("--json", options->json, "Print every time as JSON");
   command->footer(kExamples);

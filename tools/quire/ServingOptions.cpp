@@ -1,6 +1,8 @@
 // Implementation of ServingOptions.
 #include "tools/quire/ServingOptions.h"
 
+#include "runtime/base/File.h"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -39,9 +41,15 @@ void addServingOptions(CLI::App &command, ServingOptions &o) {
       ->check(number(0, 1e9))
       ->group(title);
   command
+      .add_option("--costs", o.costsFile,
+                  "What steps cost here, a file that quire bench --costs wrote; needed by "
+                  "--target-step")
+      ->type_name("FILE")
+      ->group(title);
+  command
       .add_option("--cost", o.costs,
-                  "Microseconds of a step, as NAME=VALUE with commas: step, token, sequence, "
-                  "sample, decode-key, prefill-pair; needed by --target-step")
+                  "Or in words: microseconds of a step, as NAME=VALUE with commas: step, token, "
+                  "sequence, sample, decode-key, prefill-pair")
       ->delimiter(',')
       ->group(title);
   command
@@ -155,14 +163,19 @@ Status readCoefficients(const char *option, const std::vector<std::string> &word
 
 } // namespace
 
-Status readCosts(const std::vector<std::string> &words, CostModel &cost) {
-  const Coefficient names[] = {{"step", &cost.perStep},
-                               {"token", &cost.perToken},
-                               {"sequence", &cost.perSequence},
-                               {"sample", &cost.perSample},
-                               {"decode-key", &cost.perDecodeKey},
-                               {"prefill-pair", &cost.perPrefillPair}};
-  return readCoefficients("--cost", words, names);
+Status readCosts(const std::string &file, const std::vector<std::string> &words, CostModel &cost) {
+  constexpr uint64_t kMostBytes = 1 << 16;
+  if (!file.empty()) {
+    cost = {};
+    QUIRE_ASSIGN_OR_RETURN(std::vector<uint8_t> bytes, readFile(file, kMostBytes));
+    Status status = readCost({reinterpret_cast<const char *>(bytes.data()), bytes.size()}, cost);
+    if (!status.isOk())
+      return Status::error(status.code(), file + ": " + status.message());
+  }
+  for (const std::string &word : words)
+    if (Status status = readCost(word, cost); !status.isOk())
+      return Status::error(status.code(), "--cost " + status.message());
+  return Status::ok();
 }
 
 Status readTransfers(const std::vector<std::string> &words, TransferModel &transfer) {
@@ -179,7 +192,7 @@ Result<EngineOptions> engineOptions(const ServingOptions &o) {
   SchedulerConfig &scheduling = options.scheduling;
   QUIRE_ASSIGN_OR_RETURN(scheduling.policy, parsePolicy(o.policy));
   QUIRE_ASSIGN_OR_RETURN(scheduling.preemption, parsePreemption(o.preemption));
-  QUIRE_RETURN_IF_ERROR(readCosts(o.costs, scheduling.cost));
+  QUIRE_RETURN_IF_ERROR(readCosts(o.costsFile, o.costs, scheduling.cost));
   QUIRE_RETURN_IF_ERROR(readTransfers(o.transfers, scheduling.transfer));
   scheduling.targetStep = std::llround(o.targetStepMillis * 1000);
   scheduling.maxQueueTime = std::llround(o.queueSeconds * 1e6);
@@ -187,7 +200,8 @@ Result<EngineOptions> engineOptions(const ServingOptions &o) {
   if (scheduling.targetStep > 0 && !scheduling.cost.isKnown())
     return Status::error(ErrorCode::InvalidArgument,
                          "--target-step cuts prompts by what steps cost, which is not known: give "
-                         "--cost step=MICROSECONDS,token=MICROSECONDS,...");
+                         "--costs FILE (quire bench --costs FILE writes it) or --cost "
+                         "step=MICROSECONDS,token=MICROSECONDS,...");
   if (scheduling.preemption == PreemptionMode::Swap && o.swapMemory.empty())
     return Status::error(ErrorCode::InvalidArgument,
                          "--preemption swap needs memory to swap to: give --swap SIZE");

@@ -22,6 +22,7 @@ struct ServingOptions {
   double watermark = 0.98;
   double queueSeconds = 0;
   bool overlap = false;
+  std::string costsFile;                     ///< of `quire bench --costs`
   std::vector<std::string> costs, transfers; ///< NAME=MICROSECONDS
 
   uint32_t pages = 0;      ///< of the cache; 0: from the memory
@@ -40,9 +41,10 @@ Result<EngineOptions> engineOptions(const ServingOptions &options);
 Result<Policy> parsePolicy(const std::string &name);
 Result<PreemptionMode> parsePreemption(const std::string &name);
 
-/// Reads words NAME=MICROSECONDS: step, token, sequence, sample, decode-key, prefill-pair of a
-/// step; copy, page of a copy to the swap store. Coefficients that are not named stay as they are.
-Status readCosts(const std::vector<std::string> &words, CostModel &cost);
+/// Costs of a step: those of a file (empty: none), which begin at 0, then words NAME=MICROSECONDS
+/// (CostModel.h). Without a file, coefficients that are not named stay as they are.
+Status readCosts(const std::string &file, const std::vector<std::string> &words, CostModel &cost);
+/// Words NAME=MICROSECONDS of a copy to the swap store: copy, page.
 Status readTransfers(const std::vector<std::string> &words, TransferModel &transfer);
 
 } // namespace quire::cli

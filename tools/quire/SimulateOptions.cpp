@@ -62,6 +62,11 @@ void addSimulateOptions(CLI::App &command, SimulateOptions &o) {
   command.add_flag("--overlap", o.overlap, "Plan each step while the one before it runs");
   command.add_flag("--no-sharing", o.noSharing, "Without a prefix cache");
   command
+      .add_option("--costs", o.costsFile,
+                  "What steps cost, a file that quire bench --costs wrote (default: an H200 with a "
+                  "model of 8 billion parameters)")
+      ->type_name("FILE");
+  command
       .add_option(
           "--cost", o.costs,
           format("Microseconds of a step, of those given only: step=%g,token=%g,sequence=%g,"
@@ -160,7 +165,7 @@ Result<SimulationConfig> simulationConfig(const SimulateOptions &o, const Trace 
   s.maxQueue = std::numeric_limits<int32_t>::max();
   s.cost = kCost;
   s.transfer = kTransfer;
-  QUIRE_RETURN_IF_ERROR(readCosts(o.costs, s.cost));
+  QUIRE_RETURN_IF_ERROR(readCosts(o.costsFile, o.costs, s.cost));
   QUIRE_RETURN_IF_ERROR(readTransfers(o.transfers, s.transfer));
   return config;
 }

@@ -16,6 +16,7 @@ struct SimulateOptions {
   std::string trace;
   std::vector<std::string> policies{"fcfs"};
   std::string preemption = "cheaper";
+  std::string costsFile;                           ///< of `quire bench --costs`
   std::vector<std::string> costs, transfers;       ///< NAME=MICROSECONDS
   std::string record, replay, report, chromeTrace; ///< files; empty: none
   int64_t explain = 0;                             ///< serial of a request; 0: none
