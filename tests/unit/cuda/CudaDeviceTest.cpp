@@ -2,7 +2,7 @@
 // that everything that can go wrong is said with the name of the thing and the way out.
 #include "FakeMachine.h"
 #include "SampleKernels.h"
-#include "TemporaryFolder.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <algorithm>
 #include <filesystem>

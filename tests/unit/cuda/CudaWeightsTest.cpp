@@ -2,10 +2,11 @@
 // same bytes as the host's own store, padding included, and two pinned buffers suffice.
 #include "FakeMachine.h"
 #include "Random.h"
-#include "TemporaryFolder.h"
+#include "SafetensorsFile.h"
 #include "runtime/plan/Writer.h"
 #include "runtime/weights/Safetensors.h"
 #include "runtime/weights/WeightStore.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <filesystem>
 

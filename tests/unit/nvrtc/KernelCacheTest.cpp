@@ -3,6 +3,7 @@
 #include "NvrtcFixture.h"
 
 #include "runtime/nvrtc/KernelCache.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <chrono>
 #include <filesystem>
@@ -17,16 +18,6 @@ using quire::test::addKernel;
 namespace fs = std::filesystem;
 
 namespace {
-
-class Folder {
-public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "quire-cache.XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string path;
-};
 
 NvrtcResult madeUp(size_t bytes, uint8_t fill) {
   NvrtcResult result;
@@ -47,13 +38,13 @@ std::string keyOf(int number) {
 
 class KernelCacheTest : public testing::Test {
 protected:
-  Folder folder;
-  KernelCache cache = *KernelCache::open(folder.path + "/kernels");
+  quire::test::TemporaryFolder folder;
+  KernelCache cache = *KernelCache::open(folder.path() + "/kernels");
 };
 
 class CompileCachedTest : public quire::test::NvrtcFixture {
 protected:
-  Folder folder;
+  quire::test::TemporaryFolder folder;
 };
 
 } // namespace
@@ -111,7 +102,7 @@ TEST_F(KernelCacheTest, EveryDamagedByteIsAMiss) {
 }
 
 TEST_F(KernelCacheTest, StaysBelowItsSizeAndForgetsTheLongestUnused) {
-  KernelCache small = *KernelCache::open(folder.path + "/small", 10 * 1200);
+  KernelCache small = *KernelCache::open(folder.path() + "/small", 10 * 1200);
   for (int i = 0; i < 9; ++i) {
     ASSERT_TRUE(small.store(keyOf(i), madeUp(1000, 1)).isOk());
     // The clock of a file system may be coarse: set the times apart by hand.
@@ -150,7 +141,7 @@ TEST_F(KernelCacheTest, ManyWritersAndReadersSeeWholeEntries) {
 }
 
 TEST_F(CompileCachedTest, HitsForTheSameRequestAndForNothingElse) {
-  KernelCache cache = *KernelCache::open(folder.path);
+  KernelCache cache = *KernelCache::open(folder.path());
   NvrtcRequest request = addKernel(1);
   request.headers = {{"quire/a.h", "// a"}};
   request.flags = {"-DX=1"};
@@ -180,9 +171,9 @@ TEST_F(CompileCachedTest, HitsForTheSameRequestAndForNothingElse) {
 }
 
 TEST_F(CompileCachedTest, FailuresAreNotKept) {
-  KernelCache cache = *KernelCache::open(folder.path);
+  KernelCache cache = *KernelCache::open(folder.path());
   NvrtcRequest request = addKernel(1);
   request.text = "no kernel";
   EXPECT_FALSE(compileCached(*nvrtc, &cache, request).isOk());
-  EXPECT_TRUE(fs::is_empty(folder.path));
+  EXPECT_TRUE(fs::is_empty(folder.path()));
 }

@@ -1,7 +1,7 @@
 // Protects atomic writes and the errors of file access.
-#include "TemporaryFolder.h"
 #include "runtime/base/CpuInfo.h"
 #include "runtime/base/File.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <gtest/gtest.h>
 

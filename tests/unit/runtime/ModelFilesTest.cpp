@@ -1,6 +1,7 @@
 // Protects finding tensors in a model directory: one file or shards, and nothing outside it.
-#include "TemporaryFolder.h"
+#include "SafetensorsFile.h"
 #include "runtime/weights/ModelFiles.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <gtest/gtest.h>
 

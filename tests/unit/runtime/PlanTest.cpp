@@ -2,9 +2,9 @@
 // once, with a correct checksum), and random damage is refused or harmless.
 #include "Random.h"
 #include "SamplePlan.h"
-#include "TemporaryFolder.h"
 #include "runtime/plan/Describe.h"
 #include "runtime/plan/Plan.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <cmath>
 #include <cstring>

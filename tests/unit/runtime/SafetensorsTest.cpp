@@ -1,8 +1,9 @@
 // Protects the strict reader of safetensors headers: what the format allows is read, everything else
 // is refused with the tensor and the rule.
 #include "Random.h"
-#include "TemporaryFolder.h"
+#include "SafetensorsFile.h"
 #include "runtime/weights/Safetensors.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <cstring>
 #include <gtest/gtest.h>

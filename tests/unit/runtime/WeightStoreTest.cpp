@@ -1,10 +1,11 @@
 // Protects the prepacked layouts: random weights, stacked from all kinds of sources, equal an oracle
 // that places one element at a time; and files that changed since compilation are refused.
 #include "Random.h"
-#include "TemporaryFolder.h"
+#include "SafetensorsFile.h"
 #include "runtime/plan/Writer.h"
 #include "runtime/weights/Safetensors.h"
 #include "runtime/weights/WeightStore.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <cmath>
 #include <cstring>

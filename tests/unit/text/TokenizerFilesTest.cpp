@@ -1,6 +1,7 @@
 // TokenizerFiles: loading from a model directory, the fall-back to vocab.json and merges.txt, the
 // configuration, and bad input: one clear error each.
 #include "TestSupport.h"
+#include "tests/support/TemporaryFolder.h"
 
 #include <filesystem>
 #include <fstream>
@@ -14,17 +15,10 @@ using Ids = std::vector<int32_t>;
 
 class TokenizerFiles : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-    folder = std::filesystem::temp_directory_path() /
-             ("quire-text-" + name + "-" + std::to_string(std::random_device()()));
-    std::filesystem::create_directories(folder);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-  void write(const char *name, const std::string &text) {
-    std::ofstream(folder / name, std::ios::binary) << text;
-  }
-  std::filesystem::path folder;
+  void write(const char *name, const std::string &text) { temporary.write(name, text); }
+
+  quire::test::TemporaryFolder temporary;
+  std::filesystem::path folder = temporary.path();
 };
 
 json byteLevelFile() {
