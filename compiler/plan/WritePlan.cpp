@@ -257,15 +257,4 @@ FailureOr<PlanWriter> makePlan(ModuleOp module, const ModelFiles *files,
   return ModuleWriter(module, files, options).run();
 }
 
-LogicalResult writePlan(ModuleOp module, const ModelFiles *files, const WriteOptions &options,
-                        const std::string &path) {
-  FailureOr<PlanWriter> writer = makePlan(module, files, options);
-  if (failed(writer))
-    return failure();
-  Status status = writer->write(path);
-  if (!status.isOk())
-    return module.emitError() << status.message();
-  return success();
-}
-
 } // namespace quire::compiler

@@ -64,8 +64,4 @@ struct WriteOptions {
 mlir::FailureOr<PlanWriter> makePlan(mlir::ModuleOp module, const ModelFiles *files,
                                      const WriteOptions &options);
 
-/// makePlan, then an atomic write to `path`.
-mlir::LogicalResult writePlan(mlir::ModuleOp module, const ModelFiles *files,
-                              const WriteOptions &options, const std::string &path);
-
 } // namespace quire::compiler
