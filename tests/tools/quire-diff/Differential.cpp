@@ -74,7 +74,7 @@ public:
       return Status::ok();
     recording.description = options.description.empty() ? input : options.description;
     recording.seesLater = options.seesLater;
-    recording.tolerance = tolerance();
+    recording.tolerance = options.recordTolerance > 0 ? options.recordTolerance : tolerance();
     recording.pages = paged ? kPages : 0;
     return recording.write(options.record + "/record.cbor");
   }

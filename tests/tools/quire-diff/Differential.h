@@ -21,6 +21,7 @@ struct DiffOptions {
   bool splits = false;   ///< random models: attention is split, as the seed says
   std::string record; ///< folder that keeps the case for quire-golden: module, weights, plan, results
   std::string description; ///< of the case, in its recording
+  double recordTolerance = 0; ///< that its recording allows; 0: the one of this comparison
   bool seesLater = false;  ///< queries see later keys of their own chunk; in its recording
   uint32_t threads = 2;
   std::vector<std::string> disabledPasses; ///< passes that the compiler leaves out

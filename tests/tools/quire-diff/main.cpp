@@ -55,6 +55,10 @@ int main(int argc, char **argv) {
   program.add_option("--demo", demo, "The demo model and its record")->expected(2);
   program.add_option("--record", options.record,
                      "Keep plans, weights and results in a folder for quire-golden");
+  program.add_option("--record-tolerance", options.recordTolerance,
+                     "What the recording allows, relative to the largest value (default: what is "
+                     "allowed here); a GPU rounds activations to 16 bits")
+      ->check(CLI::Range(1e-9, 1.0));
   program.add_option("--templates", options.templates, "Folder of model templates");
   program.add_option("--schedules", options.schedules, "Folder of schedule files");
   program.add_option("--storage", options.storage,
