@@ -27,10 +27,18 @@ static SimulationConfig smallConfig() {
   return config;
 }
 
-static SimulationFigures run(const Trace &trace, const SimulationConfig &config) {
-  Result<SimulationFigures> figures = simulate(trace, config);
+static SimulationFigures unwrap(Result<SimulationFigures> figures) {
   EXPECT_TRUE(figures.isOk()) << figures.status().message();
   return figures.isOk() ? *figures : SimulationFigures();
+}
+
+static SimulationFigures run(const Trace &trace, const SimulationConfig &config) {
+  return unwrap(simulate(trace, config));
+}
+
+static SimulationFigures runStatic(const Trace &trace, StaticLayout layout,
+                                   const SimulationConfig &config = smallConfig()) {
+  return unwrap(simulateStatic(trace, config, layout));
 }
 
 TEST(Simulator, StepsFollowEachOther) {
@@ -157,37 +165,28 @@ TEST(Simulator, NeedsACostModel) {
 
 TEST(StaticBatching, ABatchRunsToItsLongestAnswer) {
   // Padded: 2 * 6 rows, then twice 2 rows, though B is done after the first.
-  Result<SimulationFigures> f = simulateStatic(twoRequests(0), smallConfig(), StaticLayout::Padded);
-  ASSERT_TRUE(f.isOk());
-  EXPECT_EQ(f->rows, 12 + 2 + 2);
-  EXPECT_EQ(f->duration, 220 + 120 + 120);
-  EXPECT_EQ(f->firstToken.max, 220);
-  EXPECT_EQ(f->interToken.count, 3);
-  EXPECT_EQ(f->endToEnd.p50, 460);
-  EXPECT_EQ(f->newTokens, 5);
+  SimulationFigures f = runStatic(twoRequests(0), StaticLayout::Padded);
+  EXPECT_EQ(f.rows, 12 + 2 + 2);
+  EXPECT_EQ(f.duration, 220 + 120 + 120);
+  EXPECT_EQ(f.firstToken.max, 220);
+  EXPECT_EQ(f.interToken.count, 3);
+  EXPECT_EQ(f.endToEnd.p50, 460);
+  EXPECT_EQ(f.newTokens, 5);
   // Reserved: 2 * (6 + 3). Stored: 10, 12, 13 tokens after the steps.
-  EXPECT_DOUBLE_EQ(f->memory.waste(), 1 - (220 * 10 + 120 * 12 + 120 * 13) / (460 * 18.0));
-
-  Result<SimulationFigures> ragged =
-      simulateStatic(twoRequests(0), smallConfig(), StaticLayout::Ragged);
-  ASSERT_TRUE(ragged.isOk());
-  EXPECT_EQ(ragged->duration, 200 + 120 + 120);
+  EXPECT_DOUBLE_EQ(f.memory.waste(), 1 - (220 * 10 + 120 * 12 + 120 * 13) / (460 * 18.0));
+  EXPECT_EQ(runStatic(twoRequests(0), StaticLayout::Ragged).duration, 200 + 120 + 120);
 }
 
 TEST(StaticBatching, WhoComesLateWaitsForTheNextBatch) {
   // A: 140 + 110 + 110; then B: 160 + 110.
-  Result<SimulationFigures> f =
-      simulateStatic(twoRequests(50), smallConfig(), StaticLayout::Padded);
-  ASSERT_TRUE(f.isOk());
-  EXPECT_EQ(f->duration, 630);
-  EXPECT_EQ(f->firstToken.max, 360 + 160 - 50);
+  SimulationFigures f = runStatic(twoRequests(50), StaticLayout::Padded);
+  EXPECT_EQ(f.duration, 630);
+  EXPECT_EQ(f.firstToken.max, 360 + 160 - 50);
 }
 
 TEST(StaticBatching, ABatchFitsIntoMemory) {
   // 16 tokens: one request of 6 + 3 at a time, A's 4 + 3 as well.
   SimulationConfig config = smallConfig();
   config.scheduling.cache.pageCount = 4;
-  Result<SimulationFigures> f = simulateStatic(twoRequests(0), config, StaticLayout::Padded);
-  ASSERT_TRUE(f.isOk());
-  EXPECT_EQ(f->duration, 630);
+  EXPECT_EQ(runStatic(twoRequests(0), StaticLayout::Padded, config).duration, 630);
 }
