@@ -45,8 +45,6 @@ template <typename Work> double bestPass(unsigned threads, unsigned passes, Work
   return best;
 }
 
-volatile float sink;
-
 __attribute__((target("avx512f"))) void readWide(const uint8_t *data, size_t bytes) {
   __m512i sums[4] = {};
   for (size_t i = 0; i + 256 <= bytes; i += 256)
@@ -54,7 +52,7 @@ __attribute__((target("avx512f"))) void readWide(const uint8_t *data, size_t byt
       sums[lane] = _mm512_xor_si512(sums[lane], _mm512_loadu_si512(data + i + 64 * lane));
   __m512i all = _mm512_xor_si512(_mm512_xor_si512(sums[0], sums[1]),
                                  _mm512_xor_si512(sums[2], sums[3]));
-  sink = static_cast<float>(_mm512_reduce_or_epi32(all));
+  asm volatile("" : : "v"(all)); // somebody wants what was read
 }
 
 __attribute__((target("avx2"))) void readNarrow(const uint8_t *data, size_t bytes) {
@@ -65,7 +63,7 @@ __attribute__((target("avx2"))) void readNarrow(const uint8_t *data, size_t byte
           sums[lane], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(data + i + 32 * lane)));
   __m256i all = _mm256_xor_si256(_mm256_xor_si256(sums[0], sums[1]),
                                  _mm256_xor_si256(sums[2], sums[3]));
-  sink = static_cast<float>(_mm256_extract_epi32(all, 0));
+  asm volatile("" : : "x"(all));
 }
 
 constexpr int kChains = 12; // independent accumulators: more than latency times throughput
@@ -80,8 +78,6 @@ __attribute__((target("avx512f"))) void multiplyAddWide() {
       sum = _mm512_fmadd_ps(sum, factor, term);
       asm volatile("" : "+v"(sum)); // every step is really taken
     }
-  for (auto &sum : sums)
-    sink = _mm512_reduce_add_ps(sum);
 }
 
 __attribute__((target("avx2,fma"))) void multiplyAddNarrow() {
@@ -93,8 +89,6 @@ __attribute__((target("avx2,fma"))) void multiplyAddNarrow() {
       sum = _mm256_fmadd_ps(sum, factor, term);
       asm volatile("" : "+x"(sum));
     }
-  for (auto &sum : sums)
-    sink = _mm_cvtss_f32(_mm256_castps256_ps128(sum));
 }
 
 } // namespace

@@ -123,14 +123,16 @@ protected:
       bool isFull = seen == kTile * at.queries;
       size_t visits = tiles.count(first);
       EXPECT_LE(visits, 1u) << "tile " << first << " is visited twice";
-      if (seen > 0)
+      if (seen > 0) {
         EXPECT_EQ(visits, 1u) << "tile " << first << " is seen and not visited";
-      else if (isExact)
+      } else if (isExact) {
         EXPECT_EQ(visits, 0u) << "tile " << first << " is visited for nothing";
-      if (visits == 1 && tiles.find(first)->second)
+      }
+      if (visits == 1 && tiles.find(first)->second) {
         EXPECT_TRUE(isFull) << "tile " << first << " is no full tile";
-      else if (isExact && isFull)
+      } else if (isExact && isFull) {
         ADD_FAILURE() << "full tile " << first << " is masked key by key";
+      }
     }
     for (auto [first, full] : tiles)
       EXPECT_TRUE(first % kTile == 0 && first >= at.begin && first < at.end)
