@@ -2,6 +2,8 @@
 #include "tests/bench/serve/DeviceServer.h"
 
 #include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/device/cuda/CudaDevice.h"
+#include "runtime/nvrtc/KernelCache.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +12,9 @@
 
 namespace quire::bench {
 
-double processorMicros() {
+template <clockid_t kClock> static double micros() {
   timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  clock_gettime(kClock, &time);
   return double(time.tv_sec) * 1e6 + double(time.tv_nsec) * 1e-3;
 }
 
@@ -21,12 +23,20 @@ Result<Machine> Machine::load(const std::string &planFile, const std::string &mo
   Machine machine;
   QUIRE_ASSIGN_OR_RETURN(Plan plan, Plan::open(planFile));
   machine.plan = std::make_unique<Plan>(std::move(plan));
-  CpuDeviceOptions deviceOptions;
-  deviceOptions.threads = 1;
-  QUIRE_ASSIGN_OR_RETURN(machine.device, createCpuDevice(deviceOptions));
+  const Plan &loaded = *machine.plan;
+  bool cuda = !loaded.images().empty() && plan::isCuda(loaded.images()[0].target);
+  CpuDeviceOptions cpuOptions;
+  cpuOptions.threads = 1;
+  CudaDeviceOptions cudaOptions;
+  cudaOptions.nvrtc = NvrtcSearch::fromEnvironment();
+  cudaOptions.kernelCache = KernelCache::defaultFolder();
+  QUIRE_ASSIGN_OR_RETURN(machine.device,
+                         cuda ? createCudaDevice(cudaOptions) : createCpuDevice(cpuOptions));
+  machine.clock = cuda ? micros<CLOCK_MONOTONIC> : micros<CLOCK_PROCESS_CPUTIME_ID>;
   WeightOptions weightOptions;
   weightOptions.modelDirectory = modelDirectory;
   weightOptions.threads = 1;
+  weightOptions.device = machine.device.get();
   QUIRE_ASSIGN_OR_RETURN(machine.weights, WeightStore::load(*machine.plan, weightOptions));
   ExecutorOptions limits;
   limits.pageCount = pages;
@@ -76,7 +86,7 @@ namespace {
 class Server {
 public:
   Server(Machine &machine, const Trace &trace, const EngineOptions &options)
-      : trace(trace), engine(*machine.runner, nullptr, options),
+      : trace(trace), engine(*machine.runner, nullptr, options), clock(machine.clock),
         vocabulary(machine.runner->limits().vocabularySize), clocks(trace.requests.size()) {
     figures.requests = static_cast<int64_t>(trace.requests.size());
   }
@@ -97,9 +107,9 @@ public:
   }
 
   Status step() {
-    double start = processorMicros();
+    double start = clock();
     QUIRE_RETURN_IF_ERROR(engine.step().status());
-    double micros = processorMicros() - start;
+    double micros = clock() - start;
     now += micros;
     figures.busy += std::llround(micros);
     ++figures.steps;
@@ -135,6 +145,7 @@ public:
   };
   const Trace &trace;
   Engine engine;
+  double (*clock)();
   int32_t vocabulary;
   double now = 0;
   std::vector<Clocks> clocks;

@@ -1,7 +1,7 @@
-// DeviceServer: serves a trace with the engine on the CPU device, so that it can be compared with
-// the simulator. The clock is the processor time of this program: arrivals come and latencies count
-// in it, idle time is skipped. What else the machine does then changes little, as long as the
-// device has one thread.
+// DeviceServer: serves a trace with the engine on a device, so that it can be compared with the
+// simulator. Arrivals come and latencies count in the device's clock, idle time is skipped. For the
+// CPU, which runs on one thread here, the clock is the processor time of this program: what else
+// the machine does then changes little. For a GPU it is the wall's.
 #pragma once
 
 #include "runtime/device/Device.h"
@@ -14,16 +14,14 @@
 
 namespace quire::bench {
 
-/// Microseconds of processor time.
-double processorMicros();
-
-/// A plan on one thread of the CPU.
+/// A plan on the device that it was compiled for.
 struct Machine {
   std::unique_ptr<Plan> plan;
   std::unique_ptr<Device> device;
   std::unique_ptr<WeightStore> weights;
   std::unique_ptr<Executor> executor;
   std::unique_ptr<ExecutorRunner> runner;
+  double (*clock)() = nullptr; ///< microseconds
 
   static Result<Machine> load(const std::string &planFile, const std::string &modelDirectory,
                               uint32_t pages);

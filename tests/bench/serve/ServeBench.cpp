@@ -1,9 +1,9 @@
-// Static against iteration-level batching, on the CPU device and in the simulator with costs fitted
-// to that device a moment before. The trace is scaled to the model; its arrivals come all at once
-// (tokens a second) and at 0.6 times the rate that the device sustains (latencies).
+// Static against iteration-level batching, on the plan's device and in the simulator with costs
+// fitted to that device a moment before. The trace is scaled to the model; its arrivals come all at
+// once (tokens a second) and at 0.6 times the rate that the device sustains (latencies).
 //
-//   bench-serve PLAN MODEL_DIR TRACE [REQUESTS=300] [DIVISOR=8]
-//   bench-serve soak PLAN MODEL_DIR TRACE [SECONDS=1800] [DIVISOR=8]      see Soak.h
+//   bench-serve PLAN MODEL_DIR TRACE [REQUESTS=300] [DIVISOR=8] [PAGES=512]
+//   bench-serve soak PLAN MODEL_DIR TRACE [SECONDS=1800] [DIVISOR=8] [PAGES=512]    see Soak.h
 #include "tests/bench/serve/DeviceServer.h"
 #include "tests/bench/serve/Soak.h"
 
@@ -18,8 +18,6 @@ using namespace quire;
 using namespace quire::bench;
 
 namespace {
-
-constexpr uint32_t kPages = 512;
 
 template <class T> T take(Result<T> result) {
   if (result.isOk())
@@ -52,8 +50,8 @@ void printLatency(const Row &row) {
 }
 
 int compare(const char *planFile, const char *modelDirectory, const char *traceFile,
-            size_t requests, int32_t divisor) {
-  Machine machine = take(Machine::load(planFile, modelDirectory, kPages));
+            size_t requests, int32_t divisor, uint32_t pages) {
+  Machine machine = take(Machine::load(planFile, modelDirectory, pages));
   const StepLimits &limits = machine.runner->limits();
   Trace trace = scaledTrace(take(readTrace(traceFile)), divisor, limits.maxContext, requests);
   EngineOptions options;
@@ -61,7 +59,7 @@ int compare(const char *planFile, const char *modelDirectory, const char *traceF
 
   StepMeasurementOptions measurement;
   measurement.seconds = 10;
-  measurement.micros = processorMicros;
+  measurement.micros = machine.clock;
   std::vector<MeasuredStep> steps = take(measureSteps(*machine.runner, measurement));
   CostFit fit = take(fitCostModel(steps));
   std::printf("costs fitted to %zu steps: median error %.1f %%, of the sum %+.1f %%\n%s\n",
@@ -103,16 +101,18 @@ int compare(const char *planFile, const char *modelDirectory, const char *traceF
               "|---|---|---|---|\n");
   printLatency(latency);
   std::printf("\n%zu requests of the trace with lengths divided by %d; %d sequences, %d tokens a "
-              "step, %d pages of %d; processor time of one thread\n",
+              "step, %d pages of %d; %s\n",
               trace.requests.size(), divisor, config.scheduling.maxSequences,
               config.scheduling.tokenBudget, config.scheduling.cache.pageCount,
-              config.scheduling.cache.pageSize);
+              config.scheduling.cache.pageSize, machine.device->properties().name.c_str());
   return 0;
 }
 
 int usage() {
-  std::fprintf(stderr, "usage: bench-serve PLAN MODEL_DIR TRACE [REQUESTS=300] [DIVISOR=8]\n"
-                       "       bench-serve soak PLAN MODEL_DIR TRACE [SECONDS=1800] [DIVISOR=8]\n");
+  std::fprintf(stderr,
+               "usage: bench-serve PLAN MODEL_DIR TRACE [REQUESTS=300] [DIVISOR=8] [PAGES=512]\n"
+               "       bench-serve soak PLAN MODEL_DIR TRACE [SECONDS=1800] [DIVISOR=8] "
+               "[PAGES=512]\n");
   return 2;
 }
 
@@ -122,16 +122,18 @@ int main(int argc, char **argv) {
   bool soaks = argc > 1 && std::strcmp(argv[1], "soak") == 0;
   argv += soaks;
   argc -= soaks;
-  if (argc < 4 || argc > 6)
+  if (argc < 4 || argc > 7)
     return usage();
   long long amount = argc > 4 ? std::atoll(argv[4]) : soaks ? 1800 : 300;
   int divisor = argc > 5 ? std::atoi(argv[5]) : 8;
-  if (amount < 1 || divisor < 1)
+  int pages = argc > 6 ? std::atoi(argv[6]) : 512;
+  if (amount < 1 || divisor < 1 || pages < 1)
     return usage();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (!soaks)
-    return compare(argv[1], argv[2], argv[3], static_cast<size_t>(amount), divisor);
-  Machine machine = take(Machine::load(argv[1], argv[2], kPages));
+    return compare(argv[1], argv[2], argv[3], static_cast<size_t>(amount), divisor,
+                   static_cast<uint32_t>(pages));
+  Machine machine = take(Machine::load(argv[1], argv[2], static_cast<uint32_t>(pages)));
   Trace trace =
       scaledTrace(take(readTrace(argv[3])), divisor, machine.runner->limits().maxContext, SIZE_MAX);
   return soak(machine, trace, double(amount));
