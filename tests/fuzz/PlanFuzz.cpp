@@ -1,8 +1,9 @@
 // Feeds hostile plan files to the reader, with the checksum made right so that damage reaches the
 // rules behind it. An input is either a whole file (first byte even) or a list of edits of a sample
-// plan (for CPUs, or for GPUs with bit 5): 4 bytes of offset, 1 byte of width, 8 bytes of value. Of what the reader accepts every string
-// and all code is read, and other bits of the first byte have it described as text or JSON, which
-// walks every record and operand but takes much longer than the rules.
+// plan (for CPUs, or for GPUs with bit 5): 4 bytes of offset, 1 byte of width, 8 bytes of value. Of
+// what the reader accepts every string and all code is read, and other bits of the first byte have
+// it described as text or JSON, which walks every record and operand but takes much longer than the
+// rules.
 #include "runtime/plan/Describe.h"
 #include "runtime/plan/Writer.h"
 #include "tests/unit/runtime/CudaSample.h"
