@@ -157,6 +157,10 @@ quire::importer::importModel(mlir::MLIRContext &context, const ImportOptions &op
     return parseJson(text, folder + "/" + name);
   };
 
+  if (!llvm::sys::fs::exists(folder + "/config.json"))
+    return Status::error(ErrorCode::NotFound,
+                         "'" + folder +
+                             "' has no config.json; give the folder of a model as it was downloaded");
   QUIRE_ASSIGN_OR_RETURN(nlohmann::json config, read("config.json"));
   nlohmann::json generation;
   if (llvm::sys::fs::exists(folder + "/generation_config.json")) {

@@ -55,6 +55,7 @@ expect 0 '"finished": 3' simulate "$traces/conversation.jsonl" --json --policy f
 expect 0 '48.00 % of the prompt tokens (1536)' simulate "$traces/conversation.jsonl" --pages 0
 expect 2 "no such file\\|No such file" simulate "$scratch/none.csv"
 expect 2 'either a trace or --replay' simulate
+expect 2 'see quire simulate --help' simulate --no-such-option
 expect 0 'steps simulated' simulate "$traces/two.csv" --record "$scratch/two.record"
 expect 0 '^identical: .*, [1-9][0-9]* steps$' simulate --replay "$scratch/two.record"
 expect 0 'decode' simulate --replay "$scratch/two.record" --explain 2

@@ -43,7 +43,6 @@ static int failUnknownCommand(const CLI::App &program, const std::string &word) 
 }
 
 int main(int argc, char **argv) {
-
   CLI::App program("Quire compiles a Hugging Face model directory into one plan and serves it.");
   program.name("quire");
   program.footer(kExamples);
@@ -61,6 +60,7 @@ int main(int argc, char **argv) {
   addDoctorCommand(program, action);
   addBenchCommand(program, action);
 
+  std::string help = "quire --help";
   if (argc > 1 && argv[1][0] != '-') {
     // Sibling programs read their own options, so their words do not pass through the parser here.
     std::string word = argv[1];
@@ -71,13 +71,14 @@ int main(int argc, char **argv) {
       return execSibling(word, argv + 2);
     if (!own)
       return failUnknownCommand(program, word);
+    help = "quire " + word + " --help";
   }
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success))
       return program.exit(error) == 0 ? kOk : kGeneral;
-    return fail(kUsage, std::string(error.what()) + "; see quire --help");
+    return fail(kUsage, std::string(error.what()) + "; see " + help);
   }
   if (version)
     return printVersion(json);
