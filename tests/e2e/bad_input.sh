@@ -95,7 +95,7 @@ fresh; echo '{"weight_map": {"model.norm.weight": "../../etc/passwd"}}' >"$model
 rm "$model/model.safetensors"; refuse 'shard outside of the model' 3 'passwd'
 
 # Configuration.
-fresh; rm "$model/config.json"; refuse 'no configuration' 3 'has no config.json; give the folder of a model'
+fresh; rm "$model/config.json"; refuse 'no configuration' 3 'has no config.json'
 fresh; echo '{' >"$model/config.json"; refuse 'configuration is no JSON' 3 'config.json'
 fresh; echo '[]' >"$model/config.json"; refuse 'configuration is no object' 3 'config.json'
 config 'unknown architecture' 3 'FooForCausalLM' 's/LlamaForCausalLM/FooForCausalLM/'
