@@ -24,7 +24,7 @@ namespace {
 
 /// The type of what `value` holds before it is widened or masked: that of the loads behind it.
 Type loadedType(Value value) {
-  Operation *op = value.getDefiningOp();
+  Operation *op = startOf(value).getDefiningOp();
   while (op && !isa<tile::LoadOp, tile::LoadPagesOp>(op)) {
     auto generic = dyn_cast<linalg::GenericOp>(op);
     if (generic && (generic.getNumReductionLoops() > 0 || generic.getNumDpsInputs() != 1))
@@ -33,7 +33,7 @@ Type loadedType(Value value) {
         !isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp>(op))
       return {};
     value = op->getOperand(0);
-    op = value.getDefiningOp();
+    op = startOf(value).getDefiningOp();
   }
   return op ? getElementTypeOrSelf(value.getType()) : Type();
 }

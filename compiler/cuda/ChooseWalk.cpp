@@ -121,8 +121,9 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
                          kernel.getSymName());
     kernel->setAttr(kWarps, builder.getDenseI64ArrayAttr(division));
     // The ring of a schedule for warpgroups is deeper than other blocks have memory for.
-    int64_t stages =
-        schedule.wgmma && warpgroups == 0 ? std::min<int64_t>(schedule.stages, 2) : schedule.stages;
+    int64_t stages = schedule.stages;
+    if (schedule.wgmma && warpgroups == 0)
+      stages = std::min<int64_t>(stages, loops ? 1 : 2);
     if (!byRows && stages)
       kernel->setAttr(kStages, builder.getI64IntegerAttr(stages));
   }

@@ -37,8 +37,8 @@ std::vector<std::string> kernelFaults(const CudaKernel &kernel, const NvrtcResul
   for (const std::string &note : performanceNotes(result.log))
     faults.push_back("ptxas says: " + note);
   if (result.spillBytes > 0)
-    faults.push_back("it spills " + count(result.spillBytes, "bytes of registers a thread") + " at " +
-                     count(result.registers, "registers"));
+    faults.push_back("it spills " + count(result.spillBytes, "bytes of registers a thread") +
+                     " at " + count(result.registers, "registers"));
   if (kernel.plannedRegisters > 0 && result.registers > kernel.plannedRegisters)
     faults.push_back("it takes " + count(result.registers, "registers a thread") + ", " +
                      std::to_string(kernel.plannedRegisters) + " were planned");
@@ -50,10 +50,9 @@ std::vector<std::string> kernelFaults(const CudaKernel &kernel, const NvrtcResul
   if (!budgets && result.registers > limit)
     faults.push_back("it takes " + count(result.registers, "registers a thread") + ", a block of " +
                      count(kernel.threads, "threads") + " has " + std::to_string(limit));
-  uint64_t shared = uint64_t(kernel.sharedBytes) +
-                    (result.sharedBytes > target.reservedBytes
-                         ? result.sharedBytes - target.reservedBytes
-                         : 0);
+  uint64_t shared =
+      uint64_t(kernel.sharedBytes) +
+      (result.sharedBytes > target.reservedBytes ? result.sharedBytes - target.reservedBytes : 0);
   if (shared > target.sharedBytes)
     faults.push_back("it takes " + count(shared, "bytes of shared memory") + ", a block on " +
                      target.name + " has " + std::to_string(target.sharedBytes));

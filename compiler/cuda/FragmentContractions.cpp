@@ -93,7 +93,9 @@ LogicalResult FragmentsPrinter::multiplyHalf(linalg::GenericOp op, const Held &o
   text.close();
   text.close();
   text.close();
-  context.operandRegisters = std::max(context.operandRegisters, m * 4 + n * 2);
+  // The right operand is read as it is needed: a few tiles of it at a time will do.
+  context.operandRegisters =
+      std::max(context.operandRegisters, m * 4 + std::min<int64_t>(n * 2, 16));
   return success();
 }
 

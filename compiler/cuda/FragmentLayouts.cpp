@@ -58,6 +58,19 @@ bool FragmentsPrinter::isRowVector(Type type) const {
   return tensor && tensor.getShape() == ArrayRef(lead);
 }
 
+Value cuda::startOf(Value value) {
+  while (true) {
+    auto loop = value.getDefiningOp<scf::ForOp>();
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (argument)
+      loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+    if (!loop || (argument && argument.getArgNumber() == 0))
+      return value;
+    value = loop.getInitArgs()[argument ? argument.getArgNumber() - 1
+                                        : cast<OpResult>(value).getResultNumber()];
+  }
+}
+
 bool cuda::isContraction(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumReductionLoops() != 1 || op.getNumDpsInits() != 1)
     return false;

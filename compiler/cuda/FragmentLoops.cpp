@@ -33,8 +33,7 @@ LogicalResult FragmentsPrinter::fetch(scf::ForOp op, ArrayRef<StagedTile> tiles,
   for (const StagedTile &tile : tiles)
     collect(tile.tensor.getDefiningOp());
   for (Operation &inner : *op.getBody())
-    if (slice.contains(&inner) && isScalarOp(&inner) &&
-        failed(scalar(&inner, names, text)))
+    if (slice.contains(&inner) && isScalarOp(&inner) && failed(scalar(&inner, names, text)))
       return failure();
   int64_t offset = 0;
   for (const StagedTile &tile : tiles) {
@@ -50,9 +49,31 @@ LogicalResult FragmentsPrinter::fetch(scf::ForOp op, ArrayRef<StagedTile> tiles,
   return success();
 }
 
+/// The addresses of the tiles in slot `slot` of the ring.
+void FragmentsPrinter::nameTiles(ArrayRef<StagedTile> tiles, int64_t ringBytes) {
+  int64_t offset = 0;
+  for (const StagedTile &tile : tiles) {
+    text.line("const u32 " + tile.name + " = ring + slot * " + Twine(ringBytes) + " + " +
+              Twine(offset) + ";");
+    offset += (tile.memory.bytes() + 127) / 128 * 128;
+  }
+}
+
 LogicalResult FragmentsPrinter::carry(scf::ForOp op) {
   for (auto [init, argument, result] :
        llvm::zip(op.getInitArgs(), op.getRegionIterArgs(), op.getResults())) {
+    if (isTile(init))
+      continue;
+    if (init.getType().isIndex()) {
+      ElementPrinter elements(ElementScope{context.names, context.unique, text, text});
+      FailureOr<std::string> start = elements.scalar(init);
+      if (failed(start))
+        return failure();
+      std::string name = context.unique.fresh("place");
+      text.line("long long " + name + " = " + *start + ";");
+      context.names[argument] = context.names[result] = name;
+      continue;
+    }
     if (!isMatrix(init.getType()) && !isRowVector(init.getType()))
       return op.emitOpError() << "carries " << init.getType()
                               << ", which is no matrix of the kernel's " << rows << " rows";
@@ -121,7 +142,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
 
   int64_t stages = 2;
   if (auto chosen = context.kernel->getAttrOfType<IntegerAttr>(kStages))
-    stages = std::max<int64_t>(2, chosen.getInt());
+    stages = std::max<int64_t>(1, chosen.getInt());
   bool byWarp = copies() > 1;
   int64_t offset = context.reserveShared(stages * ringBytes * (byWarp ? context.warps : 1));
   std::string sync = byWarp ? "__syncwarp();" : "__syncthreads();";
@@ -133,6 +154,26 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   stageWorkers = byWarp ? "32" : std::to_string(context.threads());
   if (failed(fetch(op, tiles, lambda, ringBytes)))
     return failure();
+  if (stages == 1) {
+    // No memory for a tile ahead: each is copied when the one before has been read.
+    text.line("constexpr int slot = 0;");
+    text.open("for (long long " + variable + " = " + low + "; " + variable + " < " + high + "; " +
+              variable + " += " + step + ")");
+    text.line(sync);
+    text.line(lambda + "(" + variable + ", slot);");
+    text.line("commitCopies();");
+    text.line("waitCopies<0>();");
+    text.line("__syncthreads();");
+    pending = false;
+    nameTiles(tiles, ringBytes);
+    if (failed(body(op)))
+      return failure();
+    text.close();
+    text.line(sync);
+    text.close();
+    context.sharedTop = top;
+    return success();
+  }
   text.line("long long ahead = " + low + ";");
   text.open("for (int slot = 0; slot < " + Twine(stages - 1) + "; ++slot, ahead += " + step + ")");
   text.line("if (ahead < " + high + ") " + lambda + "(ahead, slot);");
@@ -153,12 +194,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   text.line("if (ahead < " + high + ") " + lambda + "(ahead, " + filled + ");");
   text.line("commitCopies();");
   text.line("ahead += " + step + ";");
-  int64_t inSlot = 0;
-  for (const StagedTile &tile : tiles) {
-    text.line("const u32 " + tile.name + " = ring + slot * " + Twine(ringBytes) + " + " +
-              Twine(inSlot) + ";");
-    inSlot += (tile.memory.bytes() + 127) / 128 * 128;
-  }
+  nameTiles(tiles, ringBytes);
   if (failed(body(op)))
     return failure();
   text.line("slot = (slot + 1) % " + Twine(stages) + ";");
@@ -176,6 +212,16 @@ LogicalResult FragmentsPrinter::body(scf::ForOp op) {
     return failure();
   for (auto [value, argument] :
        llvm::zip(op.getBody()->getTerminator()->getOperands(), op.getRegionIterArgs())) {
+    if (isTile(argument))
+      continue;
+    if (argument.getType().isIndex()) {
+      ElementPrinter elements(ElementScope{context.names, context.unique, text, text});
+      FailureOr<std::string> next = elements.scalar(value);
+      if (failed(next))
+        return failure();
+      text.line(context.names.lookup(argument) + " = " + *next + ";");
+      continue;
+    }
     const Held &carried = held[argument];
     if (!isHeld(value)) {
       if (failed(assign(carried, value)))

@@ -45,6 +45,8 @@ public:
 protected:
   /// Prints the definition of a scalar.
   virtual mlir::LogicalResult scalar(mlir::Operation *op, Names &names, CodeText &out);
+  /// Whether a value that a loop carries is a tile in shared memory.
+  virtual bool isTile(mlir::Value) const { return false; }
   /// Called before text that reads or writes held registers.
   virtual void touch(const Held &) {}
   void touchOperands(mlir::Operation *op);
@@ -105,6 +107,7 @@ protected:
   /// Registers for what a loop carries, with its first values.
   mlir::LogicalResult carry(mlir::scf::ForOp op);
   mlir::LogicalResult body(mlir::scf::ForOp op);
+  void nameTiles(llvm::ArrayRef<StagedTile> tiles, int64_t ringBytes);
   mlir::LogicalResult fetch(mlir::scf::ForOp op, llvm::ArrayRef<StagedTile> tiles,
                             llvm::StringRef lambda, int64_t ringBytes);
 
@@ -120,11 +123,15 @@ protected:
   std::string stageWorker = "thread", stageWorkers;
 };
 
+/// What a loop carries comes from what it starts with: the value before all loops.
+mlir::Value startOf(mlir::Value value);
 /// Whether a generic is a matrix product: out[rows, n] += left[rows, k] * right[k, n].
 bool isContraction(mlir::linalg::GenericOp op);
-/// All products of a kernel, each with the 16-bit type in which both operands are multiplied exactly as they
-/// were loaded (or, for a computed left one, rounded as every fused attention does); null without one.
-llvm::SmallVector<std::pair<mlir::linalg::GenericOp, mlir::Type>> halfProducts(tile::KernelOp kernel);
+/// All products of a kernel, each with the 16-bit type in which both operands are multiplied
+/// exactly as they were loaded (or, for a computed left one, rounded as every fused attention
+/// does); null without one.
+llvm::SmallVector<std::pair<mlir::linalg::GenericOp, mlir::Type>>
+halfProducts(tile::KernelOp kernel);
 /// Whether its right operand is [n, k] (the depth contiguous in memory) and not [k, n].
 bool depthIsContiguous(mlir::linalg::GenericOp contraction);
 

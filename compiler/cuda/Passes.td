@@ -51,6 +51,23 @@ def SplitKeys : Cuda_KernelPass<"quire-cuda-split-keys"> {
                            "::mlir::memref::MemRefDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RotateProducts : Cuda_KernelPass<"quire-cuda-rotate-products"> {
+  let summary = "delay the second product of an attention loop by one step";
+  let description = [{
+    In a walk by warpgroups: it then runs beside the softmax of the next tile of keys.
+    ```mlir
+    scf.for %n = %lo to %hi step 128 iter_args(%o, %max, %sum) { score; softmax; rescale; %o + %p * %v[%n] }
+    // becomes
+    score at %lo; softmax
+    scf.for %n = %lo + 128 to %hi step 128 iter_args(%o, %max, %sum, %p, %v, %at) {
+      score; %o + %p * %v; softmax; rescale; yield …, %p1, %v[%n], %n }
+    %o + %p * %v
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def ChooseInstructions : Cuda_KernelPass<"quire-cuda-choose-instructions"> {
   let summary = "decide which tensor core instruction each contraction becomes";
   let description = [{

@@ -25,6 +25,7 @@ void quire::cuda::buildCudaPipeline(OpPassManager &manager, StringRef arch) {
   kernel.addPass(createChooseWalk(ChooseWalkOptions{arch.str()}));
   kernel.addPass(createTileDepth());
   kernel.addPass(createSplitKeys());
+  kernel.addPass(createRotateProducts());
   kernel.addPass(createCanonicalizerPass());
   kernel.addPass(createCSEPass());
   kernel.addPass(createChooseInstructions());

@@ -71,9 +71,14 @@ LogicalResult WarpgroupsPrinter::contraction(linalg::GenericOp op) {
   Group group;
   if (joins)
     group = underWay.pop_back_val();
-  if (leftLoad)
-    acquireFor(op, leftLoad->getResult(0), group);
-  acquireFor(op, rightLoad->getResult(0), group);
+  std::string leftAddress, rightAddress;
+  const layout::SharedTile *leftTile =
+      leftLoad ? &acquireFor(op, left, group, leftAddress) : nullptr;
+  Value rightOperand = op.getDpsInputs()[1];
+  const layout::SharedTile &right = acquireFor(op, rightOperand, group, rightAddress);
+  if (auto mask = rightOperand.getDefiningOp<linalg::GenericOp>();
+      mask && failed(clearRows(mask, right, rightAddress)))
+    return failure();
   // A sum that starts at zero starts with the first product.
   auto zeros = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
   bool isFresh = zeros && matchPattern(zeros.getInputs()[0], m_AnyZeroFloat());
@@ -85,14 +90,14 @@ LogicalResult WarpgroupsPrinter::contraction(linalg::GenericOp op) {
 
   bool columnMajor = !depthIsContiguous(op);
   std::string function = product(columns, type, !leftLoad, columnMajor);
-  const layout::SharedTile &right = ringTiles.find(rightLoad->getResult(0))->second.box.memory;
-  std::string rightAddress = addresses.lookup(rightLoad->getResult(0));
   // What a step of 16 elements of depth adds to a descriptor's address, in units of 16 bytes.
   auto depthStep = [](const layout::SharedTile &tile) {
     int64_t perBlock = tile.span() / 32, block = int64_t(tile.rows()) * tile.span() / 16;
     return "k / " + std::to_string(perBlock) + " * " + std::to_string(block) + " + k % " +
            std::to_string(perBlock) + " * 2";
   };
+  if (takesTurn(op, /*first=*/true))
+    text.line("syncNamed(" + Twine(kTurnBarrier) + " + warpgroup, 256);");
   if (!joins)
     text.line("fenceProducts();");
   text.open();
@@ -104,12 +109,10 @@ LogicalResult WarpgroupsPrinter::contraction(linalg::GenericOp op) {
                                std::to_string(right.rows()) + ")"
                          : "depthMajor<" + span + ">(" + rightAddress + ")") +
             ";");
-  if (leftLoad) {
-    const layout::SharedTile &tile = ringTiles.find(leftLoad->getResult(0))->second.box.memory;
-    text.line("const u64 a = depthMajor<" + Twine(tile.span()) + ">(" +
-              addresses.lookup(leftLoad->getResult(0)) + " + warpgroup * " +
-              Twine(64 * tile.span()) + ");");
-    a = "a + " + depthStep(tile);
+  if (leftTile) {
+    text.line("const u64 a = depthMajor<" + Twine(leftTile->span()) + ">(" + leftAddress +
+              " + warpgroup * " + Twine(64 * leftTile->span()) + ");");
+    a = "a + " + depthStep(*leftTile);
   } else {
     group.registers.push_back(held[left].name);
     a = held[left].name + " + k * 4";
@@ -121,7 +124,64 @@ LogicalResult WarpgroupsPrinter::contraction(linalg::GenericOp op) {
   text.close();
   if (!joined)
     text.line("commitProducts();");
+  if (takesTurn(op, /*first=*/false))
+    text.line("arriveNamed(" + Twine(kTurnBarrier) + " + (warpgroup + 1) % " + Twine(warpgroups()) +
+              ", 256);");
   underWay.push_back(std::move(group));
+  return success();
+}
+
+/// Warpgroups issue the products of a step in turns, so that one's products run beside another's
+/// softmax (FlashAttention-3, "ping-pong scheduling").
+bool WarpgroupsPrinter::takesTurn(linalg::GenericOp product, bool first) const {
+  auto loop = dyn_cast<scf::ForOp>(product->getParentOp());
+  if (!loop || warpgroups() < 2 || streams(loop))
+    return false;
+  SmallVector<linalg::GenericOp> products;
+  for (auto op : loop.getBody()->getOps<linalg::GenericOp>())
+    if (isContraction(op))
+      products.push_back(op);
+  return products.size() > 1 && product == (first ? products.front() : products.back());
+}
+
+/// Clears the rows of a tile, in shared memory, that a mask makes zero. Every warpgroup does it for
+/// itself before its product.
+LogicalResult WarpgroupsPrinter::clearRows(linalg::GenericOp mask, const layout::SharedTile &tile,
+                                           StringRef address) {
+  Operation *last = mask.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  bool byRow = isa_and_nonnull<arith::SelectOp>(last);
+  mask.getBody()->walk([&](linalg::IndexOp index) { byRow &= index.getDim() == 0; });
+  if (!byRow || tileOf(mask.getDpsInputs()[0]) != mask.getDpsInputs()[0])
+    return mask.emitOpError() << "masks a tile by more than its rows, which a product of "
+                                 "warpgroups cannot read";
+  ElementPrinter elements(ElementScope{context.names, context.unique, text, text});
+  bool bad = false;
+  BodyInputs inputs;
+  inputs.argument = [](unsigned) { return "1.0f"; };
+  inputs.index = [](unsigned) { return "row"; };
+  inputs.outside = [&](Value value) -> std::string {
+    FailureOr<std::string> outer = elements.scalar(value);
+    bad |= failed(outer);
+    return succeeded(outer) ? *outer : "0";
+  };
+  text.open("for (int row = thread % 128; row < " + Twine(tile.rows()) + "; row += 128)");
+  CodeText inside(text.indentation());
+  FailureOr<std::string> kept =
+      bodyExpression(*mask.getBody(), inputs, inside, context.unique, ScalarOptions{});
+  if (bad || failed(kept))
+    return failure();
+  text.append(inside);
+  text.open("if (" + *kept + " == 0.0f)");
+  text.openUnrolled("i", tile.rowBytes() / 16);
+  int64_t units = tile.span() / 16;
+  text.line("storeShared16(" + address + " + i / " + Twine(units) + " * " +
+            Twine(int64_t(tile.rows()) * tile.span()) + " + row * " + Twine(tile.span()) +
+            " + i % " + Twine(units) + " * 16, make_uint4(0, 0, 0, 0));");
+  text.close();
+  text.close();
+  text.close();
+  text.line("publishShared();");
+  text.line("syncNamed(" + Twine(kClearBarrier) + " + warpgroup, 128);");
   return success();
 }
 

@@ -23,37 +23,62 @@ std::pair<Value, Type> sourceOf(Operation *load) {
 
 } // namespace
 
-Operation *cuda::loadOf(Value operand) {
-  Operation *op = operand.getDefiningOp();
-  while (auto generic = dyn_cast_or_null<linalg::GenericOp>(op)) {
+Value cuda::tileOf(Value operand) {
+  while (auto generic = operand.getDefiningOp<linalg::GenericOp>()) {
     if (generic.getNumReductionLoops() > 0 || generic.getNumDpsInputs() != 1)
-      return nullptr;
-    op = generic.getDpsInputs()[0].getDefiningOp();
+      return {};
+    operand = generic.getDpsInputs()[0];
   }
-  return isa_and_nonnull<tile::LoadOp, tile::LoadPagesOp>(op) ? op : nullptr;
+  Operation *load = startOf(operand).getDefiningOp();
+  return isa_and_nonnull<tile::LoadOp, tile::LoadPagesOp>(load) ? operand : Value();
 }
+
+Operation *cuda::loadOf(Value operand) {
+  Value tile = tileOf(operand);
+  return tile ? startOf(tile).getDefiningOp() : nullptr;
+}
+
+const RingTile &WarpgroupsPrinter::ringTile(Value tile) const {
+  return ringTiles.find(startOf(tile))->second;
+}
+
+bool WarpgroupsPrinter::isTile(Value value) const { return ringTiles.contains(startOf(value)); }
 
 LogicalResult WarpgroupsPrinter::planRings() {
   llvm::EquivalenceClasses<Operation *> together;
   SmallVector<Operation *> loads;
   llvm::DenseSet<Operation *> wholeItem;
+  SmallVector<linalg::GenericOp> contractions;
   context.kernel.walk([&](linalg::GenericOp op) {
-    if (!isContraction(op))
-      return;
-    Operation *other = nullptr;
-    for (Value input : op.getDpsInputs()) {
-      Operation *load = loadOf(input);
-      if (!load)
-        continue;
-      if (!llvm::is_contained(loads, load))
-        loads.push_back(load);
+    if (isContraction(op))
+      contractions.push_back(op);
+  });
+  // A tile that no loop carries and that a loop inside its block reads stays for the whole item.
+  for (linalg::GenericOp op : contractions)
+    for (Value input : op.getDpsInputs())
+      if (Operation *load = loadOf(input)) {
+        if (!llvm::is_contained(loads, load))
+          loads.push_back(load);
+        together.insert(load);
+        if (startOf(tileOf(input)) == tileOf(input) && load->getBlock() != op->getBlock())
+          wholeItem.insert(load);
+      }
+  // Tiles that one product reads come together.
+  for (linalg::GenericOp op : contractions) {
+    Operation *left = loadOf(op.getDpsInputs()[0]), *right = loadOf(op.getDpsInputs()[1]);
+    if (left && right && left->getBlock() == right->getBlock() && !wholeItem.contains(left) &&
+        !wholeItem.contains(right))
+      together.unionSets(left, right);
+  }
+  // What loops pass on to their next step.
+  SmallVector<Operation *> read = loads;
+  context.kernel.walk([&](Operation *load) {
+    bool isSame = llvm::any_of(read, [&](Operation *other) {
+      return other->getName() == load->getName() && sourceOf(other) == sourceOf(load);
+    });
+    if (isSame && !llvm::is_contained(loads, load)) {
+      loads.push_back(load);
       together.insert(load);
-      if (load->getBlock() != op->getBlock())
-        wholeItem.insert(load);
-      else if (other)
-        together.unionSets(load, other);
-      else
-        other = load;
     }
   });
   for (Operation *load : loads)
@@ -227,40 +252,46 @@ LogicalResult WarpgroupsPrinter::fill(unsigned number, ArrayRef<Value> tiles, Na
 }
 
 WarpgroupsPrinter::Slot WarpgroupsPrinter::acquire(Value tensor) {
-  unsigned number = ringTiles.find(tensor)->second.ring;
+  unsigned number = ringTile(tensor).ring;
   const TileRing &ring = rings[number];
   Slot slot{number, context.unique.fresh("slot")};
   text.line("await(" + barrier(ring, true, ring.name + ".slot") + ", " + ring.name + ".parity);");
   text.line("const u32 " + slot.name + " = " + ring.name + ".slot;");
   text.line(ring.name + ".advance();");
-  for (Value other : tilesIn(number, *tensor.getDefiningOp()->getBlock())) {
-    const RingTile &tile = ringTiles.find(other)->second;
+  // What a loop carries lies in a slot of its own.
+  SmallVector<Value> tiles{tensor};
+  if (ringTiles.contains(tensor))
+    tiles = tilesIn(number, *tensor.getDefiningOp()->getBlock());
+  for (Value other : tiles) {
     std::string name = context.unique.fresh("operand");
-    text.line("const u32 " + name + " = tiles + " + Twine(ring.offset + ring.regions[tile.region]) +
-              " + " + slot.name + " * " + Twine(ring.slotBytes) + ";");
+    text.line("const u32 " + name + " = tiles + " +
+              Twine(ring.offset + ring.regions[ringTile(other).region]) + " + " + slot.name +
+              " * " + Twine(ring.slotBytes) + ";");
     addresses[other] = name;
     acquired.insert({other, slot});
   }
   return slot;
 }
 
-void WarpgroupsPrinter::acquireFor(linalg::GenericOp product, Value tensor, Group &group) {
-  const RingTile &tile = ringTiles.find(tensor)->second;
-  if (!addresses.contains(tensor))
-    acquire(tensor);
-  if (rings[tile.ring].wholeItem)
-    return;
-  Block *block = product->getBlock();
-  SmallVector<Value> tiles = tilesIn(tile.ring, *tensor.getDefiningOp()->getBlock());
-  bool isLast = true;
-  for (auto other : block->getOps<linalg::GenericOp>())
+const layout::SharedTile &WarpgroupsPrinter::acquireFor(linalg::GenericOp product, Value operand,
+                                                        Group &group, std::string &address) {
+  Value tile = tileOf(operand);
+  const RingTile &place = ringTile(tile);
+  if (!addresses.contains(tile))
+    acquire(tile);
+  address = addresses.lookup(tile);
+  if (rings[place.ring].wholeItem)
+    return place.box.memory;
+  Slot slot = acquired.find(tile)->second;
+  bool isLast = llvm::none_of(group.slots, [&](const Slot &s) { return s.name == slot.name; });
+  for (auto other : product->getBlock()->getOps<linalg::GenericOp>())
     if (isContraction(other) && product->isBeforeInBlock(other))
       for (Value input : other.getDpsInputs())
-        if (Operation *load = loadOf(input))
-          isLast &= !llvm::is_contained(tiles, load->getResult(0));
-  bool known = llvm::any_of(group.slots, [&](const Slot &slot) { return slot.ring == tile.ring; });
-  if (isLast && !known)
-    group.slots.push_back(acquired.find(tensor)->second);
+        if (auto found = acquired.find(tileOf(input)); found != acquired.end())
+          isLast &= found->second.name != slot.name;
+  if (isLast)
+    group.slots.push_back(slot);
+  return place.box.memory;
 }
 
 int64_t cuda::consumerWarpgroups(tile::KernelOp kernel) {
@@ -272,6 +303,8 @@ int64_t cuda::consumerWarpgroups(tile::KernelOp kernel) {
     bool isLoaded = isa_and_nonnull<tile::LoadOp, tile::LoadPagesOp>(leftLoad);
     if (!type || !isBoxable(rightLoad) ||
         (isLoaded ? !isBoxable(leftLoad) : loadOf(left) != nullptr))
+      return 0;
+    if (!isLoaded && attentionLoops(kernel).empty())
       return 0;
     int64_t columns = result.getShape().back();
     rows = result.getNumElements() / columns;

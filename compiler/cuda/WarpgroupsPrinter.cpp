@@ -39,6 +39,14 @@ LogicalResult WarpgroupsPrinter::run() {
   text.line("const int warpgroup = warp / 4;");
   for (const TileRing &ring : rings)
     text.line("RingPosition<" + Twine(ring.slots) + "> " + ring.name + "(0);");
+  WalkResult turns = context.kernel.walk([&](linalg::GenericOp op) {
+    return isContraction(op) && takesTurn(op, true) ? WalkResult::interrupt()
+                                                    : WalkResult::advance();
+  });
+  if (turns.wasInterrupted()) {
+    text.line("if (warpgroup == " + Twine(warpgroups() - 1) + ")");
+    text.line("  arriveNamed(" + Twine(kTurnBarrier) + ", 256);");
+  }
   openItems(text);
   for (const auto &[tensor, tile] : ringTiles)
     if (rings[tile.ring].wholeItem)

@@ -17,6 +17,9 @@ namespace quire::cuda {
 /// Rows of tiles that blocks work through together.
 inline constexpr int64_t kBand = 8;
 
+/// Named barriers: for the turns of warpgroups, and for each warpgroup on its own.
+inline constexpr int64_t kTurnBarrier = 1, kClearBarrier = 4;
+
 /// Tiles that wait for each other in one ring; those of one product come together.
 struct TileRing {
   std::string name;                   ///< of its position in the text
@@ -44,6 +47,7 @@ protected:
   mlir::LogicalResult contraction(mlir::linalg::GenericOp op) override;
   mlir::LogicalResult loop(mlir::scf::ForOp op) override;
   void touch(const Held &registers) override;
+  bool isTile(mlir::Value value) const override;
 
 private:
   /// A slot of a ring that consumers hold; `name` is its number in the text.
@@ -78,15 +82,20 @@ private:
   llvm::SmallVector<mlir::Value> tilesIn(unsigned ring, mlir::Block &block) const;
   /// Waits for the slot that a tile is in and names the addresses of all its tiles.
   Slot acquire(mlir::Value tensor);
-  /// The same, once for all tiles of the slot; the product gives it back if it is the last to read
-  /// it.
-  void acquireFor(mlir::linalg::GenericOp product, mlir::Value tensor, Group &group);
+  /// The tile that a product reads, acquired, and its address; the product gives the slot back if
+  /// it is the last to read it.
+  const layout::SharedTile &acquireFor(mlir::linalg::GenericOp product, mlir::Value operand,
+                                       Group &group, std::string &address);
+  const RingTile &ringTile(mlir::Value tile) const;
   std::string barrier(const TileRing &ring, bool filled, llvm::StringRef slot) const;
 
   // WarpgroupProducts.cpp
   std::string product(int64_t columns, mlir::Type type, bool leftInRegisters, bool columnMajor);
   bool isPacked(mlir::Value value) const;
   mlir::LogicalResult pack(mlir::linalg::GenericOp op);
+  bool takesTurn(mlir::linalg::GenericOp product, bool first) const;
+  mlir::LogicalResult clearRows(mlir::linalg::GenericOp mask, const layout::SharedTile &tile,
+                                llvm::StringRef address);
 
   llvm::SmallVector<Group> underWay;
   bool joined = false; ///< products go into one group, which the loop commits
@@ -103,7 +112,14 @@ private:
 /// Consumer warpgroups of a kernel that can be walked by them; 0 for one that cannot.
 int64_t consumerWarpgroups(tile::KernelOp kernel);
 
-/// The load behind a product's operand, through what masks it; null if it is computed.
+/// The loops over the keys of an attention kernel, each of which goes on from the one before, with
+/// two products a step; empty if there are none or they have another form.
+llvm::SmallVector<mlir::scf::ForOp> attentionLoops(tile::KernelOp kernel);
+
+/// The tile behind a product's operand, without what masks it: a load's result, or a value that a
+/// loop carries and that starts as one. Null if the operand is computed.
+mlir::Value tileOf(mlir::Value operand);
+/// The load that `tileOf` starts as.
 mlir::Operation *loadOf(mlir::Value operand);
 
 } // namespace quire::cuda

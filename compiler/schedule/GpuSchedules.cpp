@@ -31,6 +31,9 @@ bool fitsPage(int64_t keys, int64_t page) {
 constexpr int64_t kDecodeSplit = 256;
 /// Shared memory for tiles under way that still leaves room for a second block on a multiprocessor.
 constexpr int64_t kRingBytes = 100 << 10;
+/// What they may take where one block is all that fits; the rest is for queries and what warps
+/// exchange.
+constexpr int64_t kMostRingBytes = 140 << 10;
 
 /// Bytes of the tiles of keys and values under way: warps that divide the keys have a ring each.
 int64_t ringBytes(const KernelShape &shape, const Choice &choice, int64_t keys) {
@@ -76,6 +79,9 @@ int64_t columnsOfItem(int64_t width, int64_t wish) {
 bool onTensorCores(const Choice &choice) {
   return choice.instruction == "mma" || choice.instruction == "wgmma";
 }
+
+/// Whether products of warpgroups can read both operands as they are.
+bool isHalf(const KernelShape &shape) { return shape.elementBytes == 2 && shape.rowBytes == 2; }
 
 /// The widest tile of a warpgroup's product, and rows of an item of two warpgroups.
 constexpr int64_t kMostProductColumns = 256, kWarpgroupRows = 128;
@@ -128,7 +134,7 @@ std::vector<Choice> warpgroupChoices(const KernelShape &shape) {
 std::vector<Choice> linearChoices(const KernelShape &shape) {
   bool tensorCores = depthOf(shape.columns, shape.elementBytes) != 0;
   std::vector<Choice> choices;
-  bool warpgroups = tensorCores && shape.elementBytes == 2 && shape.columns >= kWarpgroupRows;
+  bool warpgroups = tensorCores && isHalf(shape) && shape.columns >= kWarpgroupRows;
   for (int64_t rows : {1, 16, 64, 128}) {
     if (rows == 128 && warpgroups)
       if (std::vector<Choice> wide = warpgroupChoices(shape); !wide.empty()) {
@@ -160,13 +166,30 @@ std::vector<Choice> linearChoices(const KernelShape &shape) {
   return choices;
 }
 
+/// Tiles of many queries on two warpgroups; nothing where heads of a group do not fill their rows.
+std::optional<Choice> warpgroupAttention(const KernelShape &shape) {
+  Choice choice;
+  choice.keys = shape.headDim > 128 ? 64 : 128;
+  if (!isHalf(shape) || shape.headDim % kFragment || shape.headDim > 256 || shape.group < 1 ||
+      kWarpgroupRows % shape.group || shape.page % 8 || !fitsPage(choice.keys, shape.page))
+    return std::nullopt;
+  choice.queries = kWarpgroupRows / shape.group;
+  choice.stages = 2;
+  choice.warps = kWarpgroupRows / kFragment;
+  choice.instruction = "wgmma";
+  return choice;
+}
+
 std::vector<Choice> attentionChoices(const KernelShape &shape) {
   std::vector<Choice> choices;
   for (bool single : {true, false}) {
     Choice choice;
     choice.minimum = single ? 1 : 2;
     choice.maximum = single ? 1 : 0;
-    if (!single) {
+    if (std::optional<Choice> wide = warpgroupAttention(shape); wide && !single) {
+      choice = *wide;
+      choice.minimum = 2;
+    } else if (!single) {
       auto tile =
           static_cast<uint64_t>(std::max<int64_t>(64 / std::max<int64_t>(shape.group, 1), 1));
       choice.queries = static_cast<int64_t>(std::bit_floor(tile));
@@ -241,7 +264,7 @@ Choice completeForGpu(const KernelShape &shape, Choice choice) {
       choice.keys = keys ? keys : std::min<int64_t>(shape.page, 64);
     if (!ownStages && !onTensorCores(choice))
       choice.stages = 0;
-    else if (!ownStages && ringBytes(shape, choice, choice.keys) > 2 * kRingBytes)
+    else if (!ownStages && ringBytes(shape, choice, choice.keys) > kMostRingBytes)
       choice.stages = 2;
     if (choice.split > 0 && fitsPage(choice.keys, shape.page)) {
       int64_t unit = std::lcm(shape.page, choice.keys);

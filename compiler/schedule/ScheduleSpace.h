@@ -25,6 +25,7 @@ struct KernelShape {
   int64_t width = 0;       ///< linear on rows: output columns, padded
   int64_t products = 1;    ///< linear: weights that an item multiplies with the same rows
   int64_t elementBytes = 0; ///< linear, attention: of a weight or of a cached key
+  int64_t rowBytes = 0;    ///< linear, attention: of an element of a row or a query
   int64_t page = 0;        ///< attention: tokens of a cache page
   int64_t group = 0;       ///< attention: query heads of a cache head
   int64_t headDim = 0;     ///< attention: columns of a key

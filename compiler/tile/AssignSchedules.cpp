@@ -23,6 +23,10 @@ namespace {
 using schedule::Choice;
 using schedule::KernelShape;
 
+int64_t elementBytes(Value tensor) {
+  return getElementTypeOrSelf(tensor.getType()).getIntOrFloatBitWidth() / 8;
+}
+
 FailureOr<KernelShape> shapeOf(KernelOp kernel) {
   auto family = kernel->getAttrOfType<StringAttr>(kFamilyAttr);
   if (!family)
@@ -43,7 +47,8 @@ FailureOr<KernelShape> shapeOf(KernelOp kernel) {
       shape.products = shape.columns ? shape.products + 1 : 1;
       (isByRows ? shape.width : shape.panels) = weight.getShape()[0];
       shape.columns = weight.getShape()[1];
-      shape.elementBytes = weight.getElementTypeBitWidth() / 8;
+      shape.elementBytes = elementBytes(generic.getDpsInputs()[1]);
+      shape.rowBytes = elementBytes(generic.getDpsInputs()[0]);
     }
     if (auto view = dyn_cast<PageViewOp>(op)) {
       auto pool = cast<MemRefType>(view.getPool().getType());
@@ -59,6 +64,7 @@ FailureOr<KernelShape> shapeOf(KernelOp kernel) {
     }
     if (auto online = dyn_cast<OnlineAttentionOp>(op)) {
       ArrayRef<int64_t> query = cast<RankedTensorType>(online.getQuery().getType()).getShape();
+      shape.rowBytes = elementBytes(online.getQuery());
       shape.group = query[1];
       shape.headDim = query[2];
     }
