@@ -8,10 +8,6 @@ namespace quire {
 
 using Clock = std::chrono::steady_clock;
 
-static double secondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 const char *finishReasonName(FinishReason reason) {
   switch (reason) {
   case FinishReason::None:
@@ -85,11 +81,6 @@ Result<RequestHandle> Engine::submit(Request request) {
                                " tokens; is this the model's own tokenizer?");
   if (!request.stopStrings.empty() && !tokenizer)
     return Status::error(ErrorCode::InvalidArgument, "stop strings need a tokenizer");
-  if (request.n < 1 || request.n > scheduler.config().maxSequences)
-    return Status::error(ErrorCode::OutOfRange,
-                         "n is " + std::to_string(request.n) + ", but must be 1 to " +
-                             std::to_string(scheduler.config().maxSequences) +
-                             ", the sequences of one step");
   QUIRE_RETURN_IF_ERROR(request.sampling.validate(limits.vocabularySize));
   int64_t promptTokens = static_cast<int64_t>(request.prompt.size());
   if (promptTokens >= limits.maxContext)
@@ -101,17 +92,11 @@ Result<RequestHandle> Engine::submit(Request request) {
   int32_t room = limits.maxContext - static_cast<int32_t>(promptTokens);
   int32_t maxNew = request.maxNewTokens > 0 ? std::min(request.maxNewTokens, room) : room;
   request.maxNewTokens = maxNew;
-
-  SequenceSpec spec;
-  spec.prompt = request.prompt;
-  spec.maxNewTokens = maxNew;
-  spec.priority = request.priority;
-  spec.tenant = request.tenant;
-  spec.weight = request.weight;
-  spec.salt = request.salt;
+  QUIRE_RETURN_IF_ERROR(checkChoices(request));
+  Micros deadline = 0;
   if (request.deadlineSeconds > 0)
-    spec.deadline = now() + static_cast<Micros>(request.deadlineSeconds * 1e6);
-  QUIRE_ASSIGN_OR_RETURN(RequestId id, scheduler.add(spec, now()));
+    deadline = now() + static_cast<Micros>(request.deadlineSeconds * 1e6);
+  QUIRE_ASSIGN_OR_RETURN(RequestId id, addToScheduler(request, deadline));
 
   auto shared = std::make_shared<Request>(std::move(request));
   RequestHandle handle = ++nextSerial;
@@ -133,12 +118,40 @@ Result<RequestHandle> Engine::submit(Request request) {
     return live;
   };
   std::unique_ptr<Live> first = makeLive(0);
-  for (int32_t index = 1; index < shared->n; ++index)
-    first->siblings.push_back(makeLive(index));
+  if (shared->beamWidth > 0) {
+    first->beams = std::make_shared<Beams>(newSearch(*shared));
+    first->beams->lives = {first.get()};
+    first->beams->handle = handle;
+    first->beams->request = shared;
+    first->beams->deadline = deadline;
+    first->beams->submitted = submitted;
+    first->beams->statistics.promptTokens = static_cast<int32_t>(promptTokens);
+  } else {
+    for (int32_t index = 1; index < std::max(shared->n, shared->bestOf); ++index)
+      first->siblings.push_back(makeLive(index));
+    if (shared->bestOf > shared->n) {
+      first->contest = std::make_shared<Contest>();
+      for (std::unique_ptr<Live> &sibling : first->siblings)
+        sibling->contest = first->contest;
+    }
+  }
   attach(std::move(first), id);
   if (liveNow++ == 0)
     progressMicros = now();
   return handle;
+}
+
+Result<RequestId> Engine::addToScheduler(const Request &request, Micros deadline) {
+  SequenceSpec spec;
+  spec.prompt = request.prompt;
+  spec.maxNewTokens = request.maxNewTokens;
+  spec.priority = request.priority;
+  spec.tenant = request.tenant;
+  spec.weight = request.weight;
+  spec.salt = request.salt;
+  spec.deadline = deadline;
+  spec.manual = request.beamWidth > 0;
+  return scheduler.add(spec, now());
 }
 
 void Engine::attach(std::unique_ptr<Live> live, RequestId id) {
@@ -207,7 +220,7 @@ void Engine::commit(Live &live, int32_t token) {
   notify(live, FinishReason::None, token);
 }
 
-static EndReason endReason(FinishReason reason) {
+EndReason endReason(FinishReason reason) {
   switch (reason) {
   case FinishReason::Cancelled:
     return EndReason::Cancelled;
@@ -221,6 +234,8 @@ static EndReason endReason(FinishReason reason) {
 }
 
 void Engine::finish(Live &live, FinishReason reason, int32_t token, std::string_view error) {
+  if (live.beams)
+    return finishBeams(*live.beams, reason, error);
   if (token < 0 || reason == FinishReason::StopToken)
     live.text.clear();
   if (live.decoder && reason != FinishReason::StopString) {
@@ -230,18 +245,21 @@ void Engine::finish(Live &live, FinishReason reason, int32_t token, std::string_
       live.matcher.finish(live.text);
   }
   live.statistics.secondsTotal = secondsSince(live.submitted);
+  if (live.contest && live.statistics.newTokens > 0)
+    live.statistics.score = live.logProbability / live.statistics.newTokens;
   scheduler.end(live.id, endReason(reason));
   // Out of the engine before the caller hears of it: the call may submit into this slot.
   std::unique_ptr<Live> ended = std::move(slots[live.id]);
-  if (!ended->siblings.empty()) // over before its siblings began
-    for (std::unique_ptr<Live> &sibling : ended->siblings)
-      notify(*sibling, reason, -1, error);
+  for (std::unique_ptr<Live> &sibling : ended->siblings) // over before they began
+    retire(std::move(sibling), reason, -1, error);
   --liveNow;
-  notify(*ended, reason, token, error);
+  retire(std::move(ended), reason, token, error);
 }
 
 void Engine::notify(Live &live, FinishReason reason, int32_t token, std::string_view error) {
-  if (live.request->onUpdate)
+  if (live.contest)
+    live.held.push_back({token, live.text, std::string(error), reason});
+  else if (live.request->onUpdate)
     live.request->onUpdate(
         {live.handle, live.index, live.text, token, reason, error, live.statistics});
 }

@@ -1,8 +1,8 @@
 // Engine: iteration-level batching. Each step() schedules tokens of all live requests, binds them
 // into one ragged batch, runs it, samples the sequences that reached their last known token and
 // commits the results: schedule, bind, run, sample, commit. Requests join and leave between steps.
-// A step itself allocates no memory; decoding text, the caller's callback and the first token of a
-// request with several texts may.
+// A step itself allocates no memory; decoding text, the caller's callback, the first token of a
+// request with several texts, bestOf and beam search may.
 //
 // What a request gets depends on its own prompt, parameters and seed, never on its neighbours: it
 // has its own sampler, pages are shared only where their tokens are equal, and a preempted request
@@ -16,6 +16,7 @@
 #pragma once
 
 #include "runtime/engine/BatchBuilder.h"
+#include "runtime/engine/BeamSearch.h"
 #include "runtime/engine/Request.h"
 #include "runtime/engine/StepRunner.h"
 #include "runtime/sched/Scheduler.h"
@@ -53,6 +54,10 @@ struct EngineStatistics {
   int64_t sampledTokens = 0;
   int64_t preemptions = 0;
   double runSeconds = 0; ///< waiting for StepRunner::run
+  int32_t peakPages = 0; ///< that requests held at once
+  /// What requests would have held at once if each had its own copy of every page.
+  int32_t peakPagesUnshared = 0;
+  int64_t beamRestarts = 0; ///< beam searches begun again, as others stood in their way
 };
 
 /// Health is progress: an engine with work that completes no step is not well.
@@ -95,6 +100,8 @@ public:
 
 private:
   struct Live; ///< one text from submit to finish
+  struct Beams;
+  struct Contest;
   /// A committed step and what it takes to run it.
   struct Flight {
     explicit Flight(const StepLimits &limits) : builder(limits) {}
@@ -108,6 +115,7 @@ private:
     RequestId id;
     int32_t token; ///< -1: `error` says why there is none
     Status error;
+    double logProbability; ///< where it is wanted
   };
 
   Micros now() const;
@@ -121,7 +129,24 @@ private:
   Status land(Flight &flight, Status status);
   void sampleAll(Flight &flight);
   void sampleChildren(Live &parent, std::span<const float> logits);
-  void bear(Flight &flight);
+  void bear();
+  double logProbability(const Live &live, std::span<const float> logits,
+                        const Result<int32_t> &token) const;
+  Status checkChoices(const Request &request) const;
+  void offerLogits(Live &live, std::span<const float> logits);
+  void advanceBeams();
+  Status moveBeams(Beams &beams);
+  void dropBeam(Live &live, EndReason reason);
+  void finishBeams(Beams &beams, FinishReason reason, std::string_view error);
+  void tellBeam(Live &told, const BeamSearch::Text &text, FinishReason reason,
+                std::string_view error);
+  BeamSearch newSearch(const Request &request) const;
+  bool restartBeams();
+  void retire(std::unique_ptr<Live> live, FinishReason reason, int32_t token,
+              std::string_view error);
+  void settleContest(Contest &contest);
+  void countPages();
+  Result<RequestId> addToScheduler(const Request &request, Micros deadline);
   void deliver();
   void failItems(Flight &flight, const Status &status);
   void commit(Live &live, int32_t token);
@@ -142,6 +167,7 @@ private:
   int turn = 0;
   std::vector<Sampled> sampled;
   std::vector<Live *> births; ///< first texts whose siblings wait to be forked
+  std::vector<std::shared_ptr<Beams>> readyBeams, endedBeams;
   EngineStatistics totals;
   std::vector<std::unique_ptr<Live>> slots; ///< by request id
   uint64_t nextSerial = 0;

@@ -8,10 +8,6 @@ namespace quire {
 
 using Clock = std::chrono::steady_clock;
 
-static double secondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 Result<bool> Engine::step() {
   endCancelled();
   endExpired();
@@ -49,6 +45,7 @@ bool Engine::planNext(Flight &flight) {
     live.statistics.secondsToStart = secondsSince(live.submitted);
     live.statistics.cachedTokens = admission.hitTokens;
   }
+  countPages();
   return !plan.items.empty();
 }
 
@@ -85,7 +82,7 @@ Result<bool> Engine::stepAlone() {
   if (!runs && status.isOk()) {
     if (scheduler.transferCount() > 0)
       pollTransfers(true);
-    else if (flight.plan.empty())
+    else if (flight.plan.empty() && !restartBeams())
       status = Status::error(ErrorCode::Internal, "the scheduler found nothing to do for " +
                                                       std::to_string(liveCount()) + " requests");
     if (!status.isOk()) {
@@ -132,7 +129,7 @@ Result<bool> Engine::stepOverlapped() {
   } else {
     scheduler.complete(next.plan);
     if (!current && next.plan.empty() && !scheduler.idle()) {
-      if (scheduler.transferCount() == 0)
+      if (scheduler.transferCount() == 0 && !restartBeams())
         return Status::error(ErrorCode::Internal, "the scheduler found nothing to do for " +
                                                       std::to_string(liveCount()) + " requests");
       pollTransfers(true);
@@ -153,7 +150,8 @@ Status Engine::land(Flight &flight, Status status) {
   sampleAll(flight);
   scheduler.complete(flight.plan);
   progressed();
-  bear(flight);
+  bear();
+  advanceBeams();
   return status;
 }
 
@@ -175,6 +173,10 @@ void Engine::sampleAll(Flight &flight) {
     const Sequence &sequence = scheduler.sequence(id);
     std::span<const int32_t> tokens = sequence.tokens;
     std::span<const float> logits = runner.logits(static_cast<int32_t>(row));
+    if (live.beams) {
+      offerLogits(live, logits);
+      continue;
+    }
     Result<int32_t> token =
         live.sampler.sample(logits, tokens.first(sequence.promptTokens),
                             tokens.subspan(sequence.promptTokens), samplerScratch);
@@ -182,46 +184,9 @@ void Engine::sampleAll(Flight &flight) {
       sampleChildren(live, logits);
     // A text that fails has no next token; its place is filled until it is gone.
     scheduler.settle(id, token.isOk() ? *token : 0);
-    sampled.push_back({live.handle, id, token.isOk() ? *token : -1, token.status()});
+    sampled.push_back({live.handle, id, token.isOk() ? *token : -1, token.status(),
+                       logProbability(live, logits, token)});
   }
-}
-
-void Engine::sampleChildren(Live &parent, std::span<const float> logits) {
-  std::span<const int32_t> prompt = parent.request->prompt;
-  for (std::unique_ptr<Live> &sibling : parent.siblings) {
-    Result<int32_t> token = sibling->sampler.sample(logits, prompt, {}, samplerScratch);
-    sibling->firstToken = token.isOk() ? *token : -1;
-    sibling->firstError = token.status();
-  }
-  births.push_back(&parent);
-}
-
-/// The other texts of a request go on from its prompt, whose pages they share.
-void Engine::bear(Flight &) {
-  for (Live *parent : births) {
-    std::vector<std::unique_ptr<Live>> siblings = std::move(parent->siblings);
-    parent->siblings.clear();
-    for (std::unique_ptr<Live> &sibling : siblings) {
-      if (sibling->firstToken < 0) {
-        notify(*sibling, FinishReason::Failed, -1, sibling->firstError.message());
-        continue;
-      }
-      sibling->statistics.secondsToStart = parent->statistics.secondsToStart;
-      Result<RequestId> id =
-          scheduler.fork(parent->id, static_cast<int32_t>(parent->request->prompt.size()));
-      if (!id.isOk()) {
-        notify(*sibling, FinishReason::Failed, -1, id.status().message());
-        continue;
-      }
-      ++liveNow;
-      int32_t token = sibling->firstToken;
-      scheduler.append(*id, token);
-      sampled.push_back({sibling->handle, *id, token, Status::ok()});
-      sibling->cancelled = parent->cancelled;
-      attach(std::move(sibling), *id);
-    }
-  }
-  births.clear();
 }
 
 /// Tells the callers about the tokens that were drawn.
@@ -232,12 +197,17 @@ void Engine::deliver() {
         slots[one.id]->handle != one.handle || !scheduler.isLive(one.id))
       continue;
     Live &live = *slots[one.id];
+    live.logProbability += one.logProbability;
     if (one.token >= 0)
       commit(live, one.token);
     else
       finish(live, FinishReason::Failed, -1, one.error.message());
   }
   sampled.clear();
+  for (std::shared_ptr<Beams> &beams : endedBeams)
+    finishBeams(*beams, beams->error.isOk() ? FinishReason::None : FinishReason::Failed,
+                beams->error.message());
+  endedBeams.clear();
 }
 
 } // namespace quire

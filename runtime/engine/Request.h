@@ -38,6 +38,8 @@ struct RequestStatistics {
   double secondsToFirstToken = 0; ///< until the first token was sampled; 0 if there is none
   double secondsTotal = 0;
   double longestPause = 0; ///< between two tokens
+  /// With bestOf: mean log-probability of the new tokens. Of a beam: its score (BeamSearch.h).
+  double score = 0;
 
   /// Mean time between two tokens; 0 with fewer than two.
   double secondsPerToken() const {
@@ -68,6 +70,15 @@ struct Request {
   std::vector<std::string> stopStrings; ///< need a tokenizer
   bool ignoreStopTokens = false;        ///< go on after the model's own end of text
   int32_t n = 1; ///< texts from the one prompt, whose pages they share; text i has seed + i
+  /// Above n: so many texts are written, and the n with the highest mean log-probability are told,
+  /// best first, when all have ended. Probabilities are the model's, before temperature and
+  /// penalties.
+  int32_t bestOf = 0;
+  /// Above 0: beam search of that width instead of sampling; the n best texts are told at its end,
+  /// best first. Temperature, top-k, top-p, min-p and seed have no effect; it refuses penalties,
+  /// logit bias and stop strings.
+  int32_t beamWidth = 0;
+  double lengthPenalty = 1;   ///< of beam search
   int32_t priority = 0;       ///< class; 0 is the most urgent
   uint32_t tenant = 0;        ///< for fair shares
   double weight = 1;          ///< of the tenant

@@ -52,6 +52,9 @@ Result<Request> Run::requestOf(const Prompt &prompt) const {
   request.stopStrings = options.stop;
   request.ignoreStopTokens = options.ignoreStopTokens;
   request.n = options.n;
+  request.bestOf = options.bestOf;
+  request.beamWidth = options.beamWidth;
+  request.lengthPenalty = options.lengthPenalty;
   request.priority = options.priority;
   request.deadlineSeconds = options.deadlineSeconds;
   prompt.fields.applyTo(request);

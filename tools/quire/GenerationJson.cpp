@@ -25,6 +25,8 @@ static void addText(ordered_json &object, const GeneratedText &text) {
   object["finish_reason"] = finishReasonName(text.finish);
   if (!text.error.empty())
     object["error"] = text.error;
+  if (text.statistics.score != 0)
+    object["score"] = text.statistics.score;
   object["tokens"] = text.tokens;
 }
 

@@ -100,6 +100,9 @@ const std::vector<Field> &allFields() {
       {"stop", "a text or a list of texts", readStop},
       {"ignore_eos", "true or false", readIgnoreStop},
       {"n", "a count of at least 1", integer(&RequestFields::n, 1)},
+      {"best_of", "a count of at least n", integer(&RequestFields::bestOf, 1)},
+      {"beam_width", "a count of at least n", integer(&RequestFields::beamWidth, 1)},
+      {"length_penalty", "-10 to 10", number(&RequestFields::lengthPenalty, -10, 10)},
       {"priority", "a whole number, 0 the most urgent",
        integer(&RequestFields::priority, kNegative)},
       {"tenant", "a count", integer(&RequestFields::tenant, 0)},
@@ -148,6 +151,9 @@ void RequestFields::applyTo(Request &request) const {
   take(stop, request.stopStrings);
   take(ignoreStopTokens, request.ignoreStopTokens);
   take(n, request.n);
+  take(bestOf, request.bestOf);
+  take(beamWidth, request.beamWidth);
+  take(lengthPenalty, request.lengthPenalty);
   take(priority, request.priority);
   take(tenant, request.tenant);
   take(weight, request.weight);

@@ -22,6 +22,8 @@ struct RequestFields {
   std::optional<std::vector<std::string>> stop; ///< a text or a list of them
   std::optional<bool> ignoreStopTokens;         ///< "ignore_eos"
   std::optional<int32_t> n;                     ///< texts
+  std::optional<int32_t> bestOf, beamWidth;     ///< "best_of", "beam_width"
+  std::optional<double> lengthPenalty;          ///< "length_penalty"
   std::optional<int32_t> priority;
   std::optional<uint32_t> tenant;
   std::optional<double> weight;          ///< of the tenant

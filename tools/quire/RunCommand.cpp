@@ -73,6 +73,9 @@ void printStatistics(Session &session, const GenerationResult &result, const Run
         static_cast<long long>(engine.steps), formatSeconds(engine.runSeconds).c_str(),
         static_cast<long long>(engine.computedTokens), static_cast<long long>(engine.preemptions),
         formatSeconds(session.loadSeconds()).c_str());
+    int32_t held = engine.peakPages, unshared = engine.peakPagesUnshared;
+    text += format("pages: %d held at once, %d if nothing were shared (%.1f %% saved)\n", held,
+                   unshared, unshared > 0 ? 100.0 * (1 - double(held) / unshared) : 0.0);
   }
   std::fprintf(stderr, "%s", paint(colorOnStderr(), "2", text).c_str());
 }
@@ -123,12 +126,22 @@ Result<PromptFile> gatherPrompts(const RunOptions &options) {
   return PromptFile();
 }
 
-/// Texts that all prompts ask for together; sizes what the session allocates.
-uint32_t textCount(const std::vector<Prompt> &prompts, const RunOptions &options) {
+/// Texts told of a prompt.
+int32_t textsOf(const Prompt &prompt, const RunOptions &options) {
+  return std::max(prompt.fields.n.value_or(options.n), 1);
+}
+
+/// Sequences that all prompts need together; sizes what the session allocates.
+uint32_t sequenceCount(const std::vector<Prompt> &prompts, const RunOptions &options) {
   uint64_t count = 0;
+  auto add = [&](int32_t n, int32_t bestOf, int32_t beamWidth) {
+    count += static_cast<uint64_t>(std::max({n, bestOf, beamWidth, 1}));
+  };
   for (const Prompt &prompt : prompts)
-    count += static_cast<uint64_t>(std::max(prompt.fields.n.value_or(options.n), 1));
-  count = std::max<uint64_t>(count, static_cast<uint64_t>(options.n)); // a conversation
+    add(textsOf(prompt, options), prompt.fields.bestOf.value_or(options.bestOf),
+        prompt.fields.beamWidth.value_or(options.beamWidth));
+  if (prompts.empty()) // a conversation
+    add(options.n, options.bestOf, options.beamWidth);
   return static_cast<uint32_t>(std::min<uint64_t>(count, INT32_MAX));
 }
 
@@ -170,7 +183,7 @@ int openSession(const RunOptions &options, const std::vector<Prompt> &prompts, R
   sessionOptions.threads = options.threads;
   sessionOptions.memoryFraction = serving.memoryFraction;
   sessionOptions.pages = serving.pages;
-  sessionOptions.maxSequences = textCount(prompts, options);
+  sessionOptions.maxSequences = sequenceCount(prompts, options);
   if (serving.maxRunning > 0)
     sessionOptions.maxSequences =
         std::min(sessionOptions.maxSequences, static_cast<uint32_t>(serving.maxRunning));
@@ -203,7 +216,7 @@ int runJob(Session &session, BatchJob &job, const GenerationDefaults &settings,
 int runPrompts(Session &session, const std::vector<Prompt> &prompts,
                const GenerationDefaults &settings, const RunOptions &options) {
   std::unique_ptr<GenerationOutput> output;
-  bool several = prompts.size() > 1, one = !several && textCount(prompts, options) == 1;
+  bool several = prompts.size() > 1, one = !several && textsOf(prompts.front(), options) == 1;
   if (options.json) {
     output = std::make_unique<JsonOutput>();
   } else {
@@ -303,13 +316,15 @@ Text goes to standard output, figures to standard error.
 
 A line of a .jsonl file is an object with "prompt" or "prompt_ids" and, if wanted: id, max_tokens,
 temperature, top_k, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty,
-logit_bias, seed, stop, ignore_eos, n, priority (0 first), tenant, weight, cache_salt, deadline (in
-seconds).
+logit_bias, seed, stop, ignore_eos, n, best_of, beam_width, length_penalty, priority (0 first),
+tenant, weight, cache_salt, deadline (in seconds).
 
 Examples:
   quire run                                    the demo model, as a conversation
   quire run -p "ROMEO:" -n 100 --seed 7        the same text each time
   quire run MODEL_DIR -p "Once" -t 0           the likeliest text
+  quire run MODEL_DIR -p "Once" --beam-width 4 the likeliest text that a wider search finds
+  quire run MODEL_DIR -p "Once" --n 4 --stats  four texts, and the pages that sharing saves
   quire run model.plan --file prompts.txt      all lines as one batch
   quire run --file prompts.jsonl --json        an object per line in and out
   quire run --file prompts.jsonl -o done.jsonl a batch job; run it again to go on after Ctrl-C

@@ -54,6 +54,23 @@ void addRunOptions(CLI::App &command, RunOptions &options) {
   command.add_option("--n", options.n, "Texts of each prompt, which share its cache pages")
       ->check(within(1, kMost))
       ->group(sampling);
+  auto *bestOf = command
+                     .add_option("--best-of", options.bestOf,
+                                 "Write so many texts and tell the n with the highest mean "
+                                 "log-probability (default: n)")
+                     ->check(positive)
+                     ->group(sampling);
+  command
+      .add_option("--beam-width", options.beamWidth,
+                  "Beam search instead of sampling: keep so many likeliest texts, tell the n best")
+      ->check(positive)
+      ->excludes(bestOf)
+      ->group(sampling);
+  command
+      .add_option("--length-penalty", options.lengthPenalty,
+                  "Of beam search: a score is divided by the length to this power (default: 1)")
+      ->check(within(-10.0, 10.0))
+      ->group(sampling);
   command.add_option("-t,--temperature", options.temperature, "0 takes the likeliest token")
       ->check(within(0.0, 100.0))
       ->group(sampling);

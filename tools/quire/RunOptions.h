@@ -29,7 +29,9 @@ struct RunOptions {
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   bool ignoreStopTokens = false;
-  int32_t n = 1; ///< texts of each prompt
+  int32_t n = 1;                     ///< texts of each prompt
+  int32_t bestOf = 0, beamWidth = 0; ///< as in Request
+  double lengthPenalty = 1;
 
   std::string device = "auto";
   uint32_t threads = 0;

@@ -23,8 +23,9 @@ inline std::vector<float> modelLogits(std::span<const int32_t> tokens, int32_t v
         (state ^ (uint64_t(tokens[i]) + 1) * 0x100000001b3ull ^ (i << 40)) * 0xbf58476d1ce4e5b9ull;
   std::vector<float> logits;
   for (int32_t token = 0; token < vocabularySize; ++token) {
-    uint64_t mixed = (state ^ uint64_t(token)) * 0x94d049bb133111ebull;
-    logits.push_back(float((mixed >> 40) & 0xffff) / 8192.0f);
+    uint64_t mixed = (state ^ uint64_t(token + 1) * 0xd6e8feb86659fd93ull);
+    mixed = (mixed ^ (mixed >> 32)) * 0x94d049bb133111ebull;
+    logits.push_back(float(mixed >> 40) / 2097152.0f); // 24 bits: hardly ever equal
   }
   return logits;
 }

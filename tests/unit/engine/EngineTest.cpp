@@ -1,14 +1,8 @@
 // The engine over a runner whose logits depend on every token the cache holds for a sequence. The
 // expected texts come from the definition of that model applied to plain token lists.
-#include "runtime/engine/Engine.h"
 #include "tests/support/AllocationCount.h"
-#include "tests/unit/engine/CacheRunner.h"
 #include "tests/support/RandomSeed.h"
-
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <map>
+#include "tests/unit/engine/EngineTesting.h"
 
 using namespace quire;
 using namespace quire::test;
@@ -23,62 +17,16 @@ SamplingParams greedy() {
   return sampling;
 }
 
-/// What the model writes greedily, by its definition.
 std::vector<int32_t> greedyText(std::vector<int32_t> tokens, int32_t count) {
-  std::vector<int32_t> text;
-  for (int32_t i = 0; i < count; ++i) {
-    std::vector<float> logits = modelLogits(tokens, kVocabulary);
-    int32_t best = int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    text.push_back(best);
-    tokens.push_back(best);
-  }
-  return text;
+  return test::greedyText(std::move(tokens), count, kVocabulary);
 }
-
-/// All that a request heard.
-struct Heard {
-  std::vector<int32_t> tokens;
-  std::string text;
-  FinishReason finish = FinishReason::None;
-  int finishes = 0;
-  RequestStatistics statistics;
-};
 
 Request makeRequest(std::vector<int32_t> prompt, int32_t maxNew, SamplingParams sampling,
                     Heard &heard) {
-  Request request;
-  request.prompt = std::move(prompt);
-  request.maxNewTokens = maxNew;
-  request.sampling = sampling;
-  request.onUpdate = [&heard](const RequestUpdate &update) {
-    if (update.token >= 0)
-      heard.tokens.push_back(update.token);
-    heard.text += update.text;
-    heard.finish = update.finish;
-    heard.finishes += update.finish != FinishReason::None;
-    heard.statistics = update.statistics;
-  };
-  return request;
+  return test::makeRequest(std::move(prompt), maxNew, heard, std::move(sampling));
 }
 
-void runToEnd(Engine &engine) {
-  for (int step = 0; step < 100000; ++step) {
-    Result<bool> more = engine.step();
-    ASSERT_TRUE(more.isOk()) << more.status().message();
-    if (!*more)
-      return;
-  }
-  FAIL() << "the engine does not end";
-}
-
-/// Admits requests whose growth will not fit, so that preemption happens.
-EngineOptions eager() {
-  EngineOptions options;
-  options.scheduling.watermark = 0;
-  return options;
-}
-
-StepLimits roomyLimits() { return {64, 8, 8, 256, 4, 200, kVocabulary}; }
+StepLimits roomyLimits() { return test::roomyLimits(kVocabulary); }
 
 std::vector<int32_t> randomPrompt(std::mt19937_64 &random, int32_t most) {
   std::vector<int32_t> prompt(uniform(random, 1, most));
@@ -95,13 +43,13 @@ TEST(Engine, WritesWhatTheModelDefines) {
   Heard heard;
   ASSERT_TRUE(engine.submit(makeRequest({1, 2, 3, 4, 5}, 20, greedy(), heard)).isOk());
   runToEnd(engine);
-  EXPECT_EQ(heard.tokens, greedyText({1, 2, 3, 4, 5}, 20));
-  EXPECT_EQ(heard.finish, FinishReason::Length);
+  EXPECT_EQ(heard.tokens[0], greedyText({1, 2, 3, 4, 5}, 20));
+  EXPECT_EQ(heard.finish[0], FinishReason::Length);
   EXPECT_EQ(heard.finishes, 1);
-  EXPECT_EQ(heard.statistics.promptTokens, 5);
-  EXPECT_EQ(heard.statistics.newTokens, 20);
-  EXPECT_GT(heard.statistics.secondsToFirstToken, 0);
-  EXPECT_GE(heard.statistics.secondsTotal, heard.statistics.secondsToFirstToken);
+  EXPECT_EQ(heard.statistics[0].promptTokens, 5);
+  EXPECT_EQ(heard.statistics[0].newTokens, 20);
+  EXPECT_GT(heard.statistics[0].secondsToFirstToken, 0);
+  EXPECT_GE(heard.statistics[0].secondsTotal, heard.statistics[0].secondsToFirstToken);
   EXPECT_EQ(engine.statistics().sampledTokens, 20);
   EXPECT_EQ(engine.statistics().computedTokens, 24); // the last token is never computed
 }
@@ -140,7 +88,7 @@ TEST(Engine, RandomTrafficWithTinyPoolsWritesTheSameTexts) {
       ASSERT_TRUE(more.isOk()) << "round " << round << ": " << more.status().message();
     }
     for (int32_t i = 0; i < count; ++i)
-      ASSERT_EQ(heard[i].tokens, expected[i]) << "round " << round << " request " << i;
+      ASSERT_EQ(heard[i].tokens[0], expected[i]) << "round " << round << " request " << i;
     ASSERT_EQ(engine.freePages(), limits.pageCount) << "pages leaked in round " << round;
     preemptions += engine.statistics().preemptions;
   }
@@ -180,8 +128,8 @@ TEST(Engine, TheSameSeedGivesTheSameTextAloneAndInABatch) {
   runToEnd(engine);
   int different = 0;
   for (int i = 0; i < kRequests; ++i) {
-    EXPECT_EQ(alone[i].tokens, together[i].tokens) << "request " << i;
-    different += together[i].tokens != greedyText(prompts[i], 30);
+    EXPECT_EQ(alone[i].tokens[0], together[i].tokens[0]) << "request " << i;
+    different += together[i].tokens[0] != greedyText(prompts[i], 30);
   }
   EXPECT_GT(different, kRequests / 2) << "this was to be random text";
   EXPECT_GT(engine.statistics().preemptions, 0);
@@ -201,8 +149,8 @@ TEST(Engine, AStopTokenEndsTheTextUnlessIgnored) {
     request.ignoreStopTokens = ignored;
     ASSERT_TRUE(engine.submit(std::move(request)).isOk());
     runToEnd(engine);
-    EXPECT_EQ(heard.finish, ignored ? FinishReason::Length : FinishReason::StopToken);
-    EXPECT_EQ(heard.tokens.size(), ignored ? 30 : first + 1);
+    EXPECT_EQ(heard.finish[0], ignored ? FinishReason::Length : FinishReason::StopToken);
+    EXPECT_EQ(heard.tokens[0].size(), ignored ? 30 : first + 1);
   }
 }
 
@@ -214,8 +162,8 @@ TEST(Engine, WithoutALimitTheContextIsTheLimit) {
   Heard heard;
   ASSERT_TRUE(engine.submit(makeRequest({1, 2, 3}, 0, greedy(), heard)).isOk());
   runToEnd(engine);
-  EXPECT_EQ(heard.tokens, greedyText({1, 2, 3}, 20));
-  EXPECT_EQ(heard.finish, FinishReason::Length);
+  EXPECT_EQ(heard.tokens[0], greedyText({1, 2, 3}, 20));
+  EXPECT_EQ(heard.finish[0], FinishReason::Length);
 }
 
 TEST(Engine, RefusesWhatItCannotServe) {
@@ -259,10 +207,10 @@ TEST(Engine, CancelledRequestsEndWithWhatTheyHave) {
     ASSERT_TRUE(engine.step().isOk());
   engine.cancel(*handle);
   runToEnd(engine);
-  EXPECT_EQ(first.finish, FinishReason::Cancelled);
+  EXPECT_EQ(first.finish[0], FinishReason::Cancelled);
   EXPECT_EQ(first.finishes, 1);
-  EXPECT_EQ(first.tokens, greedyText({1, 2}, 4));
-  EXPECT_EQ(second.tokens, greedyText({3, 4}, 10));
+  EXPECT_EQ(first.tokens[0], greedyText({1, 2}, 4));
+  EXPECT_EQ(second.tokens[0], greedyText({3, 4}, 10));
   EXPECT_EQ(engine.freePages(), engine.limits().pageCount);
   engine.cancel(*handle); // long gone: no error
   EXPECT_FALSE(*engine.step());
@@ -280,13 +228,13 @@ TEST(Engine, AFailedStepFailsTheRequestsAndLeavesTheEngineUsable) {
   Result<bool> failed = engine.step();
   ASSERT_FALSE(failed.isOk());
   EXPECT_EQ(failed.status().message(), "the runner failed as asked");
-  EXPECT_EQ(first.finish, FinishReason::Failed);
-  EXPECT_EQ(second.finish, FinishReason::Failed);
+  EXPECT_EQ(first.finish[0], FinishReason::Failed);
+  EXPECT_EQ(second.finish[0], FinishReason::Failed);
   EXPECT_EQ(engine.freePages(), engine.limits().pageCount);
   Heard third;
   ASSERT_TRUE(engine.submit(makeRequest({5}, 5, greedy(), third)).isOk());
   runToEnd(engine);
-  EXPECT_EQ(third.tokens, greedyText({5}, 5));
+  EXPECT_EQ(third.tokens[0], greedyText({5}, 5));
 }
 
 TEST(Engine, LogitsThatAreNoNumbersFailThatRequestAlone) {
@@ -305,10 +253,10 @@ TEST(Engine, LogitsThatAreNoNumbersFailThatRequestAlone) {
   ASSERT_TRUE(engine.submit(std::move(request)).isOk());
   ASSERT_TRUE(engine.submit(makeRequest({3, 4}, 5, greedy(), good)).isOk());
   runToEnd(engine);
-  EXPECT_EQ(bad.finish, FinishReason::Failed);
+  EXPECT_EQ(bad.finish[0], FinishReason::Failed);
   EXPECT_NE(error, "");
-  EXPECT_EQ(good.tokens, text);
-  EXPECT_EQ(good.finish, FinishReason::Length);
+  EXPECT_EQ(good.tokens[0], text);
+  EXPECT_EQ(good.finish[0], FinishReason::Length);
   EXPECT_EQ(engine.freePages(), engine.limits().pageCount);
 }
 
@@ -330,8 +278,8 @@ TEST(Engine, ACallbackMaySubmitAndCancel) {
   };
   ASSERT_TRUE(engine.submit(std::move(request)).isOk());
   runToEnd(engine);
-  EXPECT_EQ(last.tokens, greedyText({2}, 4));
-  EXPECT_EQ(cancelled.finish, FinishReason::Cancelled);
+  EXPECT_EQ(last.tokens[0], greedyText({2}, 4));
+  EXPECT_EQ(cancelled.finish[0], FinishReason::Cancelled);
 }
 
 namespace {

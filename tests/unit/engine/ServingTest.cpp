@@ -1,14 +1,9 @@
 // What serving adds to the engine: whatever is shared, swapped, forked, overlapped or reordered, every
 // text is what the model defines, over a runner that notices each wrong page (CacheRunner).
-#include "runtime/engine/Engine.h"
 #include "runtime/sched/Replay.h"
-#include "tests/unit/engine/CacheRunner.h"
 #include "tests/support/RandomSeed.h"
+#include "tests/unit/engine/EngineTesting.h"
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <map>
 #include <thread>
 
 using namespace quire;
@@ -18,54 +13,11 @@ namespace {
 
 constexpr int32_t kVocabulary = 20;
 
-/// What the model writes greedily, by its definition.
-std::vector<int32_t> greedyText(std::vector<int32_t> tokens, int32_t count, int32_t stop = -1) {
-  std::vector<int32_t> text;
-  for (int32_t i = 0; i < count; ++i) {
-    std::vector<float> logits = modelLogits(tokens, kVocabulary);
-    int32_t best = int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    text.push_back(best);
-    tokens.push_back(best);
-    if (best == stop)
-      break;
-  }
-  return text;
+std::vector<int32_t> expectedText(std::vector<int32_t> tokens, int32_t count, int32_t stop = -1) {
+  return greedyText(std::move(tokens), count, kVocabulary, stop);
 }
 
-/// All that a request heard, by the index of its text.
-struct Heard {
-  std::map<int32_t, std::vector<int32_t>> tokens;
-  std::map<int32_t, FinishReason> finish;
-  int finishes = 0;
-  RequestStatistics statistics;
-};
-
-Request makeRequest(std::vector<int32_t> prompt, int32_t maxNew, Heard &heard) {
-  Request request;
-  request.prompt = std::move(prompt);
-  request.maxNewTokens = maxNew;
-  request.sampling.temperature = 0;
-  request.onUpdate = [&heard](const RequestUpdate &update) {
-    if (update.token >= 0)
-      heard.tokens[update.index].push_back(update.token);
-    heard.finishes += update.finish != FinishReason::None;
-    heard.finish[update.index] = update.finish;
-    heard.statistics = update.statistics;
-  };
-  return request;
-}
-
-void runToEnd(Engine &engine) {
-  for (int step = 0; step < 100000; ++step) {
-    Result<bool> more = engine.step();
-    ASSERT_TRUE(more.isOk()) << more.status().message();
-    if (!*more)
-      return;
-  }
-  FAIL() << "the engine does not end";
-}
-
-StepLimits roomyLimits() { return {64, 8, 8, 256, 4, 200, kVocabulary}; }
+StepLimits roomyLimits() { return test::roomyLimits(kVocabulary); }
 
 } // namespace
 
@@ -111,7 +63,7 @@ TEST(Serving, TextsDoNotDependOnHowTheyAreServed) {
         Result<RequestHandle> handle = engine.submit(std::move(request));
         if (handle.isOk()) {
           int32_t room = limits.maxContext - int32_t(prompt.size());
-          expected[next] = greedyText(prompt, std::min(maxNew, room), options.stopTokens[0]);
+          expected[next] = expectedText(prompt, std::min(maxNew, room), options.stopTokens[0]);
         } else {
           texts[next] = 0;
         }
@@ -171,7 +123,7 @@ TEST(Serving, TheSecondOfTwoEqualPromptsIsCached) {
     EXPECT_EQ(first.tokens, second.tokens);
     // Of 18, 16 lie in full pages and 17 is copied from one; the last is computed in any case.
     EXPECT_EQ(engine.statistics().computedTokens - computed, share ? 3 : 20);
-    EXPECT_EQ(second.statistics.cachedTokens, share ? 17 : 0);
+    EXPECT_EQ(second.statistics[0].cachedTokens, share ? 17 : 0);
   }
 }
 
@@ -186,7 +138,7 @@ TEST(Serving, AnotherSaltSeesNothing) {
   request.salt = 9;
   ASSERT_TRUE(engine.submit(std::move(request)).isOk());
   runToEnd(engine);
-  EXPECT_EQ(second.statistics.cachedTokens, 0);
+  EXPECT_EQ(second.statistics[0].cachedTokens, 0);
   EXPECT_EQ(first.tokens, second.tokens);
 }
 
@@ -286,7 +238,7 @@ TEST(Serving, AFailedStepFailsItsRequestsAndTheOthersGoOn) {
     EXPECT_EQ(failures, 1);
     EXPECT_EQ(first.finish[0], FinishReason::Failed);
     EXPECT_EQ(second.finish[0], FinishReason::Length);
-    EXPECT_EQ(second.tokens[0], greedyText({3, 4}, 5));
+    EXPECT_EQ(second.tokens[0], expectedText({3, 4}, 5));
     EXPECT_EQ(engine.freePages(), 200);
   }
 }
