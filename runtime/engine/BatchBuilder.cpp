@@ -39,7 +39,8 @@ void BatchBuilder::add(const StepItem &item, std::span<const int32_t> tokens,
   std::span<const PageId> pages = table.pages();
   // A table may have grown for the next step already.
   pages = pages.first(std::min<size_t>(pages.size(), tableColumns));
-  blockTable.insert(blockTable.end(), pages.begin(), pages.end());
+  for (PageId page : pages) // those behind the window are never read
+    blockTable.push_back(std::max(page, 0));
   blockTable.resize(keyLengths.size() * tableColumns, 0);
   if (item.sample)
     sampleRows.push_back(static_cast<int32_t>(tokenIds.size()) - 1);

@@ -43,6 +43,9 @@ static SchedulerConfig schedulerConfig(const StepLimits &limits, const EngineOpt
   config.cache.pageCount = limits.pageCount;
   config.cache.hostPages = limits.hostPages;
   config.cache.sharePrefixes = options.sharePrefixes && limits.copiesPages;
+  // A prefix can be shared only whole, so it is one or the other.
+  if (!config.cache.sharePrefixes)
+    config.cache.windows[0] = limits.window;
   return config;
 }
 

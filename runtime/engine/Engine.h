@@ -39,7 +39,9 @@ struct EngineOptions {
   int32_t tokenBudget = 0;         ///< tokens of one step; 0: what the runner can hold
   int32_t maxSequences = 0;        ///< sequences of one step; 0: what the runner can hold
   std::vector<int32_t> stopTokens; ///< each ends a text
-  bool sharePrefixes = true;       ///< keep the pages of ended requests for equal prompts
+  /// Keep the pages of ended requests for equal prompts. Without it, a model all of whose layers
+  /// look back at a window only gives pages back while a text grows.
+  bool sharePrefixes = true;
   bool overlap = false;            ///< plan the next step while one runs
   /// Policy, preemption, costs, queue limits. Its limits of steps and pages are not used: those of
   /// the runner are.

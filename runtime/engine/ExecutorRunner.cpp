@@ -44,8 +44,17 @@ ExecutorRunner::ExecutorRunner(Executor &executor) : executor(executor) {
   bounds.pageCount = static_cast<int32_t>(limits.pageCount);
   bounds.vocabularySize = static_cast<int32_t>(info.vocabularySize);
   bounds.copiesPages = true;
-  for (const plan::PoolRecord &pool : executor.plan().pools())
+  // All pools have the same page ids: a page can go when the layer that looks back furthest has
+  // left it behind.
+  uint32_t window = 0;
+  bool bounded = true;
+  for (const plan::PoolRecord &pool : executor.plan().pools()) {
     groupCount = std::max(groupCount, pool.group + 1);
+    window = std::max(window, pool.window);
+    bounded &= pool.window > 0;
+  }
+  if (bounded && window < info.maxContext)
+    bounds.window = static_cast<int32_t>(window);
   for (uint32_t group = 0; group < groupCount; ++group)
     bytesPerHostPage += executor.pageBytes(group);
 }

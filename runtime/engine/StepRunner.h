@@ -22,6 +22,7 @@ struct StepLimits {
   int32_t pageCount;        ///< cache pages
   int32_t vocabularySize;   ///< columns of the logits
   int32_t hostPages = 0;    ///< pages of its swap store; 0: it has none
+  int32_t window = 0;       ///< tokens that every layer looks back at most; 0: no such limit
   bool copiesPages = false; ///< has copyPages; without it no page is shared
 };
 

@@ -146,7 +146,7 @@ TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
 
   int64_t swaps = 0, recomputed = 0, hits = 0, copies = 0, forks = 0;
   int32_t least = pagesFor(3 * pageSize + 5 + 12 + 40, pageSize);
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 16; ++round) {
     bool tight = round % 4 != 0;
     int32_t pages = tight ? least + uniform(random, 0, 12) : 300;
     Machine machine = load(plan, uint32_t(pages), round % 2 ? 100 : 0);
@@ -178,10 +178,40 @@ TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
               (long long)swaps, (long long)recomputed, (long long)hits, (long long)copies,
               (long long)forks);
   EXPECT_GT(swaps, 5);
-  EXPECT_GT(recomputed, 5);
+  EXPECT_GT(recomputed, 0);
   EXPECT_GT(hits, 500);
   EXPECT_GT(copies, 20);
   EXPECT_GT(forks, 50);
+}
+
+TEST(DemoServing, PagesBehindTheWindowAreGivenBack) {
+  Plan plan = unwrap(Plan::open(planFile));
+  int32_t window = INT32_MAX, pageSize = static_cast<int32_t>(plan.info().pageSize);
+  for (const plan::PoolRecord &pool : plan.pools())
+    window = std::min(window, static_cast<int32_t>(pool.window));
+  if (window == 0)
+    GTEST_SKIP() << "a layer of this model looks back at everything";
+  std::mt19937_64 random(randomSeed());
+  Case one;
+  for (int i = 0; i < 2 * pageSize; ++i)
+    one.prompt.push_back(uniform(random, 0, int32_t(plan.info().vocabularySize) - 1));
+  one.maxNew = 5 * window;
+  one.sampling.seed = random();
+  int32_t peaks[2];
+  std::vector<std::vector<int32_t>> texts[2];
+  for (bool keep : {false, true}) {
+    Machine machine = load(plan, 100, 0);
+    EngineOptions options;
+    options.sharePrefixes = keep;
+    Engine engine(*machine.runner, nullptr, options);
+    texts[keep] = generate(engine, {one}, {1}, random);
+    peaks[keep] = engine.statistics().peakPages;
+    EXPECT_EQ(engine.freePages(), 100);
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+  EXPECT_EQ(int32_t(texts[0][0].size()), one.maxNew);
+  EXPECT_EQ(peaks[1], pagesFor(2 * pageSize + one.maxNew - 1, pageSize));
+  EXPECT_LE(peaks[0], pagesFor(window, pageSize) + 1) << "the window, and a page cut off";
 }
 
 int main(int argc, char **argv) {
