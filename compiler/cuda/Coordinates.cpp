@@ -89,6 +89,26 @@ std::pair<Coordinate, Coordinate> cuda::divided(const Coordinate &coordinate, in
   return {quotient, rest};
 }
 
+Coordinates cuda::unravel(ArrayRef<int64_t> shape, StringRef number) {
+  int64_t count = llvm::product_of(shape), below = 1;
+  Coordinates result(shape.size());
+  for (size_t dimension = shape.size(); dimension-- > 0;) {
+    int64_t size = shape[dimension];
+    if (size == 1) {
+      result[dimension] = Coordinate::of(0);
+      continue;
+    }
+    std::string value = number.str();
+    if (below > 1)
+      value = "(" + value + " / " + std::to_string(below) + ")";
+    if (below * size < count)
+      value = "(" + value + " % " + std::to_string(size) + ")";
+    result[dimension] = Coordinate::variable(value, 0, size);
+    below *= size;
+  }
+  return result;
+}
+
 std::string cuda::both(const std::string &left, const std::string &right) {
   if (left.empty() || right.empty())
     return left + right;

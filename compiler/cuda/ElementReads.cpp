@@ -185,6 +185,11 @@ FailureOr<std::string> ElementPrinter::read(const Address &address) {
   }
   // A chunk wider than 16 bytes is read in parts that lie in one array.
   std::string vectorType = "Vector<" + type + ", " + std::to_string(count) + ">";
+  if (scope.loaded && count == scope.vector && address.guard.empty())
+    if (auto before = scope.loaded(address, vectorType,
+                                   "load<" + std::to_string(count) + ">(" + address.buffer +
+                                       " + " + address.offset + ")"))
+      return *before + ".get(j)";
   std::string name = scope.unique.fresh("x");
   int64_t parts = scope.vector / count;
   std::string list;

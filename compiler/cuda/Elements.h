@@ -45,6 +45,8 @@ using Coordinates = llvm::SmallVector<Coordinate, 4>;
 
 Coordinate added(const Coordinate &coordinate, const Coordinate &offset);
 Coordinate scaled(const Coordinate &coordinate, int64_t factor);
+/// Coordinates of a tensor of `shape` from a running number of its elements.
+Coordinates unravel(llvm::ArrayRef<int64_t> shape, llvm::StringRef number);
 /// coordinate / size and coordinate % size, of chunks of `vector` elements.
 std::pair<Coordinate, Coordinate> divided(const Coordinate &coordinate, int64_t size,
                                           int64_t vector);
@@ -52,6 +54,8 @@ std::pair<Coordinate, Coordinate> divided(const Coordinate &coordinate, int64_t 
 std::string both(const std::string &left, const std::string &right);
 /// Names an element of a tensor.
 std::string keyOf(mlir::Value tensor, const Coordinates &at);
+
+struct Address;
 
 /// Where the text goes and what it may use.
 struct ElementScope {
@@ -64,6 +68,10 @@ struct ElementScope {
   ScalarOptions scalars = {};
   /// The element of a held tensor; nothing if the tensor is not held.
   std::function<std::optional<std::string>(mlir::Value, const Coordinates &)> held = {};
+  /// The vector that `load` (an expression of type `type`) reads, if it was read before; else nothing.
+  std::function<std::optional<std::string>(const Address &, const std::string &type,
+                                           const std::string &load)>
+      loaded = {};
 };
 
 /// The address of an element of global (or shared) memory.

@@ -19,6 +19,7 @@ struct KernelContext {
   tile::KernelOp kernel;
   Names names;
   UniqueNames unique;
+  CodeText early{1}; ///< before the wait for earlier kernels: reads nothing that one writes
   CodeText text{1};
   int64_t warps = 1;      ///< of a block that hold fragments
   int64_t extraWarps = 0; ///< that only move data

@@ -107,7 +107,7 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
     out << "  extern __shared__ __align__(128) unsigned char shared[];\n";
   out << "  const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;\n";
   out << "  (void)lane, (void)warp, (void)items;\n";
-  out << "  awaitPredecessors();\n  startSuccessors();\n";
+  out << context.early.text() << "  awaitPredecessors();\n  startSuccessors();\n";
   out << context.text.text() << "}\n";
   return result;
 }

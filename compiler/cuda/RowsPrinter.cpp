@@ -3,7 +3,7 @@
 // other half of a rotated pair) is loaded again rather than exchanged. Only reductions are
 // materialised: a warp for each result, or the whole block where there is one result, and the
 // results lie in shared memory.
-#include "compiler/cuda/KernelContext.h"
+#include "compiler/cuda/EarlyReads.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -15,6 +15,9 @@ using namespace quire;
 using namespace quire::cuda;
 
 namespace {
+
+/// Vectors of a weight that a thread holds ahead, at most.
+constexpr int64_t kEarlyVectors = 8;
 
 /// Elements of 16 bytes of the widest type that the kernel holds in memory.
 int64_t widestVector(tile::KernelOp kernel) {
@@ -29,7 +32,8 @@ int64_t widestVector(tile::KernelOp kernel) {
 class RowsPrinter {
 public:
   explicit RowsPrinter(KernelContext &context)
-      : context(context), text(context.text), vector(widestVector(context.kernel)) {}
+      : context(context), text(context.text), vector(widestVector(context.kernel)), early(context) {
+  }
 
   LogicalResult run() { return block(context.kernel.entry()); }
 
@@ -38,7 +42,8 @@ private:
     for (Operation &op : ops.without_terminator()) {
       LogicalResult done = success();
       if (isScalarOp(&op))
-        done = printScalar(&op, context.names, context.unique, text);
+        done = printScalar(&op, context.names, context.unique,
+                           early.isEarly(&op) ? context.early : text);
       else if (auto generic = dyn_cast<linalg::GenericOp>(op))
         done = generic.getNumReductionLoops() > 0 ? reduce(generic) : success();
       else if (auto write = dyn_cast<tile::StoreOp>(op))
@@ -98,28 +103,6 @@ private:
       out.open("for (int " + name + " = " + first + "; " + name + " < " + Twine(count) + "; " +
                name + " += " + Twine(workers) + ")");
     }
-  }
-
-  /// Coordinates of the leading dimensions from a running number.
-  Coordinates unravel(ArrayRef<int64_t> shape, StringRef number) {
-    int64_t count = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
-    Coordinates result(shape.size());
-    int64_t below = 1;
-    for (size_t dimension = shape.size(); dimension-- > 0;) {
-      int64_t size = shape[dimension];
-      if (size == 1) {
-        result[dimension] = Coordinate::of(0);
-        continue;
-      }
-      std::string value = number.str();
-      if (below > 1)
-        value = "(" + value + " / " + std::to_string(below) + ")";
-      if (below * size < count)
-        value = "(" + value + " % " + std::to_string(size) + ")";
-      result[dimension] = Coordinate::variable(value, 0, size);
-      below *= size;
-    }
-    return result;
   }
 
   // --- Stores ----------------------------------------------------------------------------------
@@ -284,9 +267,26 @@ private:
     std::string target = together > 1 ? partial + "[r]" : partial;
     std::string column = context.unique.fresh("k");
     int64_t chunks = length / width;
-    if (chunks > workers)
-      text.line("#pragma unroll " + Twine(std::min<int64_t>(8 / together, chunks / workers)));
-    openShared(text, column, wholeBlock ? "thread" : "lane", chunks, workers);
+    // Where a thread reads a few vectors of a weight, it does so before it waits for earlier
+    // kernels.
+    int64_t rounds = (chunks + workers - 1) / workers;
+    bool readsEarly = wholeBlock && width > 1 && rounds <= kEarlyVectors &&
+                      op->getBlock() == &context.kernel.entry() &&
+                      llvm::all_of(type.getShape(), [](int64_t size) { return size == 1; });
+    std::string round = "for (int n = 0, " + column + " = thread; n < " + std::to_string(rounds) +
+                        "; ++n, " + column + " += " + std::to_string(workers) + ")";
+    std::string inside =
+        chunks % workers ? "if (" + column + " < " + std::to_string(chunks) + ")" : "";
+    if (readsEarly) {
+      text.line("#pragma unroll");
+      text.open(round);
+      if (!inside.empty())
+        text.open(inside);
+    } else {
+      if (chunks > workers)
+        text.line("#pragma unroll " + Twine(std::min<int64_t>(8 / together, chunks / workers)));
+      openShared(text, column, wholeBlock ? "thread" : "lane", chunks, workers);
+    }
     if (together > 1)
       text.openUnrolled("r", together);
     CodeText chunk(text.indentation()), element(text.indentation() + (width > 1 ? 1 : 0));
@@ -297,7 +297,21 @@ private:
       along.base = "(" + along.base + ")";
     }
     (*loops)[reduced[0]] = along;
-    ElementPrinter printer(width > 1 ? scope(chunk, element, width) : scope(chunk, chunk, 1));
+    ElementScope where = width > 1 ? scope(chunk, element, width) : scope(chunk, chunk, 1);
+    if (readsEarly)
+      where.loaded = [&](const Address &address, const std::string &vectorType,
+                         const std::string &load) -> std::optional<std::string> {
+        if (!early.reads(address.buffer))
+          return std::nullopt;
+        std::string early = context.unique.fresh("weights");
+        context.early.line(vectorType + " " + early + "[" + Twine(rounds) + "];");
+        context.early.line("#pragma unroll");
+        context.early.line(round);
+        context.early.line("  " + inside + (inside.empty() ? "" : " ") + early + "[n] = " + load +
+                           ";");
+        return early + "[n]";
+      };
+    ElementPrinter printer(where);
     CodeText &inner = width > 1 ? element : chunk;
     FailureOr<std::string> next = step(op, *loops, target, printer, inner);
     if (failed(next))
@@ -312,6 +326,8 @@ private:
       text.line(target + " = " + *next + ";");
     }
     text.close();
+    if (readsEarly && !inside.empty())
+      text.close();
     if (together > 1) {
       text.close();
       text.openUnrolled("r", together);
@@ -396,6 +412,7 @@ private:
   KernelContext &context;
   CodeText &text;
   int64_t vector;
+  EarlyReads early;
 };
 
 } // namespace
