@@ -38,6 +38,9 @@ struct KernelContext {
   /// What a thread cannot do without, and what it may take at most.
   int64_t neededRegisters() const { return 32 + carriedRegisters + widestTile + operandRegisters; }
   int64_t plannedRegisters() const {
+    // Where warps trade registers, all start with an equal share.
+    if (registerLimit > 0)
+      return std::min<int64_t>(255, 65536 / threads());
     return std::min(65536 / threads(),
                     std::min<int64_t>(255, neededRegisters() + 2 * widestTile + 112));
   }

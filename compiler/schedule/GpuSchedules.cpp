@@ -83,23 +83,26 @@ bool onTensorCores(const Choice &choice) {
 /// Whether products of warpgroups can read both operands as they are.
 bool isHalf(const KernelShape &shape) { return shape.elementBytes == 2 && shape.rowBytes == 2; }
 
-/// The widest tile of a warpgroup's product, and rows of an item of two warpgroups.
-constexpr int64_t kMostProductColumns = 256, kWarpgroupRows = 128;
-/// What a tile costs besides its columns, in columns: start, end and the rows' operand.
-constexpr int64_t kTileOverhead = 24;
+/// The widest and the narrowest tile of a warpgroup's product, and rows of an item of two
+/// warpgroups.
+constexpr int64_t kMostProductColumns = 256, kFewestProductColumns = 32, kWarpgroupRows = 128;
 /// Shared memory that tiles on their way may take in a block of warpgroups.
 constexpr int64_t kWarpgroupRingBytes = 200 << 10;
 
-/// Columns of a warpgroup's item that finish `rows` rows soonest when every multiprocessor takes an
-/// item at a time; 0 if no multiple of 16 divides the width.
-int64_t warpgroupColumns(const KernelShape &shape, int64_t rows) {
+/// Columns of a warpgroup's item of `tile` rows that finish `rows` rows soonest when every
+/// multiprocessor takes an item at a time; 0 if no multiple of 16 divides the width. A few rows
+/// wait for memory, and their own tile is copied as often as there are items; many wait for
+/// products, and an item costs its start and end.
+int64_t warpgroupColumns(const KernelShape &shape, int64_t tile, int64_t rows) {
   int64_t best = 0, bestCost = std::numeric_limits<int64_t>::max();
-  for (int64_t columns = kMostProductColumns / shape.products; columns >= 64; columns -= 16) {
+  int64_t overhead = rows <= tile ? tile : 24;
+  for (int64_t columns = kMostProductColumns / shape.products; columns >= kFewestProductColumns;
+       columns -= 16) {
     if (shape.width % columns)
       continue;
-    int64_t items = (rows + kWarpgroupRows - 1) / kWarpgroupRows * (shape.width / columns);
+    int64_t items = (rows + tile - 1) / tile * (shape.width / columns);
     int64_t rounds = (items + kMultiprocessors - 1) / kMultiprocessors;
-    if (int64_t cost = rounds * (columns * shape.products + kTileOverhead); cost < bestCost) {
+    if (int64_t cost = rounds * (columns * shape.products + overhead); cost < bestCost) {
       best = columns;
       bestCost = cost;
     }
@@ -107,26 +110,29 @@ int64_t warpgroupColumns(const KernelShape &shape, int64_t rows) {
   return best;
 }
 
-/// Linears of many rows on warpgroups: tiles for prompts of up to 512 rows and for longer ones.
+/// Linears of more than one row on warpgroups: for up to 64 rows, for prompts of up to 512 and for
+/// longer ones.
 std::vector<Choice> warpgroupChoices(const KernelShape &shape) {
   std::vector<Choice> choices;
-  for (int64_t limit : {512, 0}) {
+  for (int64_t limit : {64, 512, 0}) {
     Choice choice;
-    choice.rows = kWarpgroupRows;
+    choice.rows = limit == 64 ? 64 : kWarpgroupRows;
     choice.limit = limit;
     choice.instruction = "wgmma";
-    choice.columns = warpgroupColumns(shape, limit ? limit : 2048);
+    choice.columns = warpgroupColumns(shape, choice.rows, limit ? limit : 2048);
     choice.depth = depthOf(shape.columns, shape.elementBytes);
-    int64_t step = (kWarpgroupRows + choice.columns * shape.products) * choice.depth *
+    int64_t step = (choice.rows + choice.columns * shape.products) * choice.depth *
                    std::max<int64_t>(shape.elementBytes, 1);
     choice.stages = std::min(kMaxStages, kWarpgroupRingBytes / std::max<int64_t>(step, 1));
-    choice.warps = kWarpgroupRows / kFragment;
+    choice.warps = choice.rows / kFragment;
     if (choice.columns == 0 || choice.stages < 2)
       return {};
-    if (choices.empty() || choices.back().columns != choice.columns)
-      choices.push_back(choice);
-    else
+    bool isSame = !choices.empty() && choices.back().columns == choice.columns &&
+                  choices.back().rows == choice.rows;
+    if (isSame)
       choices.back().limit = limit;
+    else
+      choices.push_back(choice);
   }
   return choices;
 }
@@ -136,7 +142,7 @@ std::vector<Choice> linearChoices(const KernelShape &shape) {
   std::vector<Choice> choices;
   bool warpgroups = tensorCores && isHalf(shape) && shape.columns >= kWarpgroupRows;
   for (int64_t rows : {1, 16, 64, 128}) {
-    if (rows == 128 && warpgroups)
+    if (rows == 16 && warpgroups)
       if (std::vector<Choice> wide = warpgroupChoices(shape); !wide.empty()) {
         choices.insert(choices.end(), wide.begin(), wide.end());
         break;

@@ -54,7 +54,8 @@ struct Choice {
 };
 
 /// Linears: 1, 8 and 32 rows. Attention: single query tokens, and tiles of 8. Rows: one at a time.
-/// On a GPU linears of 1, 16, 64 and 128 rows, and attention tiles of about 64 query rows.
+/// On a GPU linears of 1 row, and of 64 and 128 on warpgroups or 16, 64 and 128 without them; attention
+/// tiles of 128 or about 64 query rows.
 std::vector<Choice> defaultChoices(const KernelShape &shape);
 
 /// `choice` with what it leaves open (0 keys, no registers) as the default has it.
