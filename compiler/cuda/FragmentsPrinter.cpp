@@ -328,18 +328,27 @@ LogicalResult FragmentsPrinter::elementwise(linalg::GenericOp op) {
       inPlace = &held[value];
   }
   std::optional<Held> reused = inPlace ? std::optional(*inPlace) : std::nullopt;
-  CodeText inside(text.indentation() + 1);
-  ElementPrinter elements(scope(inside, inside, columns, false));
-  Coordinates at = coordinates(columns, false);
-  FailureOr<std::string> element = elements.element(result, at);
+  // Neighbouring columns together where memory is read.
+  bool pairs = columns > 0 && columns % 2 == 0 && llvm::any_of(op.getDpsInputs(), [&](Value input) {
+                 return isMatrix(input.getType()) && !isHeld(input);
+               });
+  CodeText inside(text.indentation() + 1), each(text.indentation() + 2);
+  ElementPrinter elements(scope(inside, pairs ? each : inside, columns, pairs));
+  FailureOr<std::string> element = elements.element(result, coordinates(columns, pairs));
   if (failed(element))
     return failure();
   Held target = reused ? *reused : declare(result, hintOf(op));
   held[result] = target;
-  text.openUnrolled("i", target.registers);
-  positions(text, columns, false, inside.text() + " " + *element);
+  text.openUnrolled("i", target.registers / (pairs ? 2 : 1));
+  positions(text, columns, pairs, inside.text() + each.text() + " " + *element);
   text.append(inside);
-  text.line(target.name + "[i] = " + *element + ";");
+  if (pairs) {
+    text.openUnrolled("j", 2);
+    text.append(each);
+  }
+  text.line(target.name + (pairs ? "[2 * i + j] = " : "[i] = ") + *element + ";");
+  if (pairs)
+    text.close();
   text.close();
   return success();
 }

@@ -20,9 +20,16 @@ std::string roundTripText(const SharedTile &tile, int columns, const Fragment &f
   MatrixLoad load = *matrixLoad(fragment, 0, 1);
   int units = columns / 8, threads = fragment.threadCount();
   IndexNames names{"j", "lane", "warp"}, registers{"r", "lane", "warp"};
-  std::string instruction =
-      "loadMatrix" + number(load.count) + (load.transposed ? "Transposed" : "");
-  return "#include \"quire/copy.h\"\n#include \"quire/mma.h\"\nusing namespace quire;\n"
+  // The header has the loads that printed kernels use, of four matrices; layouts describe others, too.
+  std::string list, outputs;
+  for (int word = 0; word < load.count; ++word) {
+    list += (word ? ", %" : "%") + number(word);
+    outputs += (word ? ", " : "") + std::string("\"=r\"(words[") + number(word) + "])";
+  }
+  std::string instruction = "asm volatile(\"ldmatrix.sync.aligned.m8n8.x" + number(load.count) +
+                            (load.transposed ? ".trans" : "") + ".shared.b16 {" + list + "}, [%" +
+                            number(load.count) + "];\" : " + outputs + " : \"r\"(";
+  return "#include \"quire/copy.h\"\nusing namespace quire;\n"
          "extern \"C\" __global__ void __launch_bounds__(" + number(threads) +
          ") k(const u16 *in, u16 *out) {\n"
          "  extern __shared__ __align__(1024) unsigned char shared[];\n"
@@ -35,7 +42,7 @@ std::string roundTripText(const SharedTile &tile, int columns, const Fragment &f
          "#pragma unroll\n  for (int j = 0; j < " + number(load.addresses.registersPerThread()) +
          "; ++j) {\n    int row = " + load.addresses.expression(0, names) + ";\n    int byte = (" +
          load.addresses.expression(1, names) + ") * 2;\n    u32 words[" + number(load.count) +
-         "];\n    " + instruction + "(words, base + " + tile.expression("row", "byte") + ");\n"
+         "];\n    " + instruction + "base + " + tile.expression("row", "byte") + ") : \"memory\");\n"
          "#pragma unroll\n    for (int e = 0; e < " + number(2 * load.count) + "; ++e) {\n"
          "      int r = j * " + number(2 * load.count) + " + e;\n      out[(" +
          fragment.expression(0, registers) + ") * " + number(columns) + " + " +

@@ -23,9 +23,9 @@
 // CHECK:   loadMatrix4(a[m]
 // CHECK:   loadMatrix4(b[n]
 // CHECK:   mma<bf16>(carried + (m * 4 + n) * 4, a[m], b[n / 2] + n % 2 * 2);
-// CHECK: const float [[BIAS:x[0-9]*]] = toFloat(in2[(col + {{.*}})]);
-// CHECK: const float [[RESIDUAL:x[0-9]*]] = toFloat(in3[
-// CHECK: ((carried[i] + [[BIAS]]) + [[RESIDUAL]])
+// CHECK: const Vector<bf16, 2> [[BIAS:x[0-9]*]] = load<2>(in2 + (col + {{.*}}));
+// CHECK: const Vector<bf16, 2> [[RESIDUAL:x[0-9]*]] = load<2>(in3 + 
+// CHECK: ((carried[2 * i + j] + [[BIAS]].get(j)) + [[RESIDUAL]].get(j))
 // CHECK: store(out0 + {{.*}}, makeVector<bf16, 2>(
 tile.kernel @linear_add(%x: memref<?x256xbf16>, %w: memref<512x256xbf16>, %bias: memref<512xbf16>,
                         %res: memref<?x512xbf16>, %y: memref<?x512xbf16>)

@@ -97,6 +97,10 @@ constexpr Usage kUsages[] = {
     {"launch", false, R"(
       awaitPredecessors();
       startSuccessors();)"},
+    {"items", false, R"(
+      const TilePlace place = placeInBand<8>(blockIdx.x, n, 16);
+      i[2 * blockIdx.x] = int(place.row);
+      i[2 * blockIdx.x + 1] = int(place.column);)"},
     {"tma", true, R"(
       const TensorMap &map = *reinterpret_cast<const TensorMap *>(b);
       if (threadIdx.x == 0) {
