@@ -56,7 +56,7 @@ protected:
   mlir::LogicalResult block(mlir::Block &ops);
   virtual mlir::LogicalResult operation(mlir::Operation &op);
   mlir::LogicalResult elementwise(mlir::linalg::GenericOp op);
-  mlir::LogicalResult store(tile::StoreOp op);
+  virtual mlir::LogicalResult store(tile::StoreOp op);
   mlir::LogicalResult conditional(mlir::scf::IfOp op);
   mlir::LogicalResult sharedBuffer(mlir::memref::AllocOp op);
   bool isMatrix(mlir::Type type) const;

@@ -28,6 +28,25 @@ SmallVector<int64_t> boxRows(Operation *load) {
   return SmallVector<int64_t>(tile.getShape().drop_back());
 }
 
+/// The place of a buffer among the kernel's buffers.
+unsigned numberOf(Value buffer, tile::KernelOp kernel) {
+  unsigned number = 0;
+  for (BlockArgument argument : kernel.entry().getArguments()) {
+    if (argument == buffer)
+      break;
+    number += isa<MemRefType>(argument.getType());
+  }
+  return number;
+}
+
+unsigned add(const TensorMap &map, std::vector<TensorMap> &maps) {
+  auto same = llvm::find(maps, map);
+  auto number = static_cast<unsigned>(same - maps.begin());
+  if (same == maps.end())
+    maps.push_back(map);
+  return number;
+}
+
 } // namespace
 
 bool cuda::isBoxable(Operation *load) {
@@ -69,12 +88,7 @@ FailureOr<BoxedTile> cuda::planBoxes(Operation *load, std::vector<TensorMap> &ma
   (void)buffer.getStridesAndOffset(strides, start);
 
   TensorMap map;
-  auto kernel = load->getParentOfType<tile::KernelOp>();
-  for (BlockArgument argument : kernel.entry().getArguments()) {
-    if (argument == bufferOf(load))
-      break;
-    map.buffer += isa<MemRefType>(argument.getType());
-  }
+  map.buffer = numberOf(bufferOf(load), load->getParentOfType<tile::KernelOp>());
   map.isBfloat = tile.getElementType().isBF16();
   map.swizzle = static_cast<uint32_t>(memory.span());
   SmallVector<int64_t> box = boxRows(load);
@@ -85,12 +99,25 @@ FailureOr<BoxedTile> cuda::planBoxes(Operation *load, std::vector<TensorMap> &ma
     map.strides.push_back(strides[dimension] * 2);
     map.box.push_back(static_cast<uint32_t>(box[dimension]));
   }
-  auto same = llvm::find(maps, map);
-  auto number = static_cast<unsigned>(same - maps.begin());
-  if (same == maps.end())
-    maps.push_back(map);
   box.pop_back();
-  return BoxedTile{load->getResult(0), memory, number, llvm::product_of(box)};
+  return BoxedTile{load->getResult(0), memory, add(map, maps), llvm::product_of(box)};
+}
+
+unsigned cuda::planStoreBoxes(tile::StoreOp store, int64_t rows, const layout::SharedTile &memory,
+                              std::vector<TensorMap> &maps) {
+  auto buffer = cast<MemRefType>(store.getBuffer().getType());
+  SmallVector<int64_t> strides;
+  int64_t start;
+  (void)buffer.getStridesAndOffset(strides, start);
+  TensorMap map;
+  map.buffer = numberOf(store.getBuffer(), store->getParentOfType<tile::KernelOp>());
+  map.isBfloat = buffer.getElementType().isBF16();
+  map.swizzle = static_cast<uint32_t>(memory.span());
+  int64_t outer = buffer.getShape()[0];
+  map.extents = {buffer.getShape()[1], ShapedType::isDynamic(outer) ? 0 : outer};
+  map.strides = {strides[1] * 2, strides[0] * 2};
+  map.box = {static_cast<uint32_t>(memory.span() / 2), static_cast<uint32_t>(rows)};
+  return add(map, maps);
 }
 
 LogicalResult cuda::printBoxes(const BoxedTile &tile, const Names &names, UniqueNames &unique,

@@ -26,6 +26,11 @@ bool isBoxable(mlir::Operation *load);
 /// The map of a load's tensor, added to `maps` unless it is there already.
 mlir::FailureOr<BoxedTile> planBoxes(mlir::Operation *load, std::vector<TensorMap> &maps);
 
+/// The map of a store's tensor for boxes of `rows` rows and one block of `memory`, added to `maps`
+/// unless it is there already.
+unsigned planStoreBoxes(tile::StoreOp store, int64_t rows, const layout::SharedTile &memory,
+                        std::vector<TensorMap> &maps);
+
 /// Prints the copies of a tile to `to`, whose bytes complete on `barrier`. A whole warp runs the
 /// text.
 mlir::LogicalResult printBoxes(const BoxedTile &tile, const Names &names, UniqueNames &unique,

@@ -130,6 +130,11 @@ LogicalResult WarpgroupsPrinter::planRings() {
   if (rings.empty() || rings.size() > 4)
     return context.kernel.emitOpError()
            << "needs " << rings.size() << " rings of tiles; a producer has a warp for 1 to 4";
+  planStores();
+  if (boxedStore) {
+    storeOffset = offset;
+    offset += llvm::alignTo(warpgroups() * storeTile->bytes(), kTileAlignment);
+  }
   barrierOffset = offset;
   // The tiles are aligned by the text itself.
   context.reserveShared(kTileAlignment + offset + barriers * kBarrierBytes);

@@ -57,6 +57,10 @@ LogicalResult WarpgroupsPrinter::run() {
   for (const Slot &slot : wholeItemSlots)
     release(slot);
   text.close();
+  if (boxedStore) {
+    text.line("if (thread % 128 == 0)");
+    text.line("  awaitStores();");
+  }
   return success();
 }
 

@@ -46,6 +46,7 @@ protected:
   mlir::LogicalResult operation(mlir::Operation &op) override;
   mlir::LogicalResult contraction(mlir::linalg::GenericOp op) override;
   mlir::LogicalResult loop(mlir::scf::ForOp op) override;
+  mlir::LogicalResult store(tile::StoreOp op) override;
   void touch(const Held &registers) override;
   bool isTile(mlir::Value value) const override;
 
@@ -89,6 +90,9 @@ private:
   const RingTile &ringTile(mlir::Value tile) const;
   std::string barrier(const TileRing &ring, bool filled, llvm::StringRef slot) const;
 
+  // WarpgroupStores.cpp
+  void planStores();
+
   // WarpgroupProducts.cpp
   std::string product(int64_t columns, mlir::Type type, bool leftInRegisters, bool columnMajor);
   bool isPacked(mlir::Value value) const;
@@ -107,6 +111,11 @@ private:
   llvm::DenseSet<mlir::Operation *> needed;           ///< by producers
   llvm::StringSet<> products;                         ///< functions defined so far
   int64_t barrierOffset = 0;                          ///< in shared memory
+  /// The store whose tile goes through shared memory, how 64 rows of it lie there, and where.
+  tile::StoreOp boxedStore;
+  std::optional<layout::SharedTile> storeTile;
+  int64_t storeOffset = 0;
+  unsigned storeMap = 0;
 };
 
 /// Consumer warpgroups of a kernel that can be walked by them; 0 for one that cannot.

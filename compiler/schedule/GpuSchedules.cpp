@@ -86,8 +86,8 @@ bool isHalf(const KernelShape &shape) { return shape.elementBytes == 2 && shape.
 /// The widest and the narrowest tile of a warpgroup's product, and rows of an item of two
 /// warpgroups.
 constexpr int64_t kMostProductColumns = 256, kFewestProductColumns = 32, kWarpgroupRows = 128;
-/// Shared memory that tiles on their way may take in a block of warpgroups.
-constexpr int64_t kWarpgroupRingBytes = 200 << 10;
+/// Shared memory that tiles on their way, in and out, may take in a block of warpgroups.
+constexpr int64_t kWarpgroupRingBytes = 220 << 10;
 
 /// Columns of a warpgroup's item of `tile` rows that finish `rows` rows soonest when every
 /// multiprocessor takes an item at a time; 0 if no multiple of 16 divides the width. A few rows
@@ -123,7 +123,9 @@ std::vector<Choice> warpgroupChoices(const KernelShape &shape) {
     choice.depth = depthOf(shape.columns, shape.elementBytes);
     int64_t step = (choice.rows + choice.columns * shape.products) * choice.depth *
                    std::max<int64_t>(shape.elementBytes, 1);
-    choice.stages = std::min(kMaxStages, kWarpgroupRingBytes / std::max<int64_t>(step, 1));
+    int64_t result = choice.rows * choice.columns * 2; // on its way out through shared memory
+    choice.stages =
+        std::min(kMaxStages, (kWarpgroupRingBytes - result) / std::max<int64_t>(step, 1));
     choice.warps = choice.rows / kFragment;
     if (choice.columns == 0 || choice.stages < 2)
       return {};

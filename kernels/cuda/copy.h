@@ -23,7 +23,10 @@ template <int N> QUIRE_DEVICE void waitCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 
-/// Writes 16 bytes of shared memory, aligned to 16.
+/// Writes 4 or 16 bytes of shared memory, aligned to as many.
+QUIRE_DEVICE void storeShared4(u32 to, u32 value) {
+  asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(value) : "memory");
+}
 QUIRE_DEVICE void storeShared16(u32 to, uint4 value) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(value.x), "r"(value.y),
                "r"(value.z), "r"(value.w)

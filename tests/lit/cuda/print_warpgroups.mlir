@@ -13,7 +13,7 @@
 // CHECK: #include "quire/wgmma.h"
 // CHECK: void product64s(float *d, u64 a, u64 b, int accumulate)
 // CHECK: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16
-// CHECK: long long items, const __grid_constant__ TensorMap map0, const __grid_constant__ TensorMap map1, const __grid_constant__ TensorMap map2)
+// CHECK: long long items, const __grid_constant__ TensorMap map0, const __grid_constant__ TensorMap map1, const __grid_constant__ TensorMap map2, const __grid_constant__ TensorMap map3)
 // CHECK: initBarrier(tiles + [[FILLED:[0-9]+]] + 8 * slot, 1), initBarrier(tiles + [[DRAINED:[0-9]+]] + 8 * slot, 8);
 // CHECK: if (warp >= 8) {
 // CHECK:   giveRegisters<40>();
@@ -38,6 +38,15 @@
 // CHECK:   commitProducts();
 // CHECK:   awaitProducts<1>();
 // CHECK: awaitProducts<0>();
+// The result leaves through shared memory while the next item's products run.
+// CHECK: awaitStoresRead();
+// CHECK-NEXT: syncNamed(4 + warpgroup, 128);
+// CHECK: storeShared4([[STAGED:staged[0-9]*]] + inTile * 128 + (byte ^ ((inTile & 7) << 4)), packPair<bf16>(
+// CHECK: publishShared();
+// CHECK-NEXT: syncNamed(4 + warpgroup, 128);
+// CHECK: storeBox(map3, [[STAGED]] + c * 8192,
+// CHECK: commitStores();
+// CHECK: awaitStores();
 
 // SM80: // walk fragments, 4 x 2 warps
 // SM80: fetch(

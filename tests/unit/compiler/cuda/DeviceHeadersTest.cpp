@@ -46,6 +46,7 @@ constexpr Usage kUsages[] = {
       __syncthreads();
       uint4 v = reinterpret_cast<const uint4 *>(shared)[127 - threadIdx.x];
       storeShared16(at + 16 * threadIdx.x, v);
+      storeShared4(at + 4 * threadIdx.x + 4096, v.x);
       i[threadIdx.x] = v.x ^ v.y ^ v.z ^ v.w;)"},
     {"mma", false, R"(
       u32 a[4];
