@@ -64,7 +64,12 @@ LogicalResult WarpgroupsPrinter::run() {
   return success();
 }
 
+/// A sequence's later queries see more keys: work lists are taken from their end, so that the
+/// blocks end together.
 void WarpgroupsPrinter::openItems(CodeText &out) {
+  tile::GridAttr grid = context.kernel.getGridAttr();
+  if (grid && grid[0].getKind() == tile::ExtentKind::WorkList)
+    return out.open("for (long long item = items - 1 - blockIdx.x; item >= 0; item -= gridDim.x)");
   out.open("for (long long item = blockIdx.x; item < items; item += gridDim.x)");
 }
 
