@@ -181,7 +181,7 @@ LogicalResult WarpgroupsPrinter::clearRows(linalg::GenericOp mask, const layout:
   text.close();
   text.close();
   text.line("publishShared();");
-  text.line("syncNamed(" + Twine(kClearBarrier) + " + warpgroup, 128);");
+  text.line("syncNamed(" + Twine(kOwnBarrier) + " + warpgroup, 128);");
   return success();
 }
 

@@ -54,7 +54,7 @@ LogicalResult WarpgroupsPrinter::store(tile::StoreOp op) {
     return failure();
 
   std::string base = context.unique.fresh("staged");
-  std::string barrier = "syncNamed(" + std::to_string(kClearBarrier) + " + warpgroup, 128);";
+  std::string barrier = "syncNamed(" + std::to_string(kOwnBarrier) + " + warpgroup, 128);";
   text.line("const u32 " + base + " = tiles + " + Twine(storeOffset) + " + warpgroup * " +
             Twine(storeTile->bytes()) + ";");
   // What was there before has been read.

@@ -18,7 +18,7 @@ namespace quire::cuda {
 inline constexpr int64_t kBand = 8;
 
 /// Named barriers: for the turns of warpgroups, and for each warpgroup on its own.
-inline constexpr int64_t kTurnBarrier = 1, kClearBarrier = 4;
+inline constexpr int64_t kTurnBarrier = 1, kOwnBarrier = 4;
 
 /// Tiles that wait for each other in one ring; those of one product come together.
 struct TileRing {
