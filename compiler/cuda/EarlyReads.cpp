@@ -7,7 +7,7 @@ using namespace quire::cuda;
 
 bool EarlyReads::isEarly(Operation *op) {
   bool early = op->getBlock() == &context.kernel->getRegion(0).front() &&
-               !isa<tensor::ExtractOp>(op) && llvm::all_of(op->getOperands(), [&](Value operand) {
+               llvm::all_of(op->getOperands(), [&](Value operand) {
                  return scalars.contains(operand.getDefiningOp());
                });
   if (early)

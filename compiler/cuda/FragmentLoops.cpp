@@ -4,8 +4,6 @@
 // iterations have a ring each.
 #include "compiler/cuda/FragmentsPrinter.h"
 
-#include "mlir/IR/Matchers.h"
-
 using namespace mlir;
 using namespace quire;
 using namespace quire::cuda;
@@ -122,11 +120,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
       tiles.push_back(*tile);
     }
 
-  auto bound = [&](Value value) -> std::string {
-    if (IntegerAttr constant; matchPattern(value, m_Constant(&constant)))
-      return std::to_string(constant.getInt());
-    return context.names.lookup(value);
-  };
+  auto bound = [&](Value value) { return boundText(value, context.names); };
   std::string low = bound(op.getLowerBound()), high = bound(op.getUpperBound()),
               step = bound(op.getStep());
   std::string variable = context.unique.fresh("at");

@@ -22,7 +22,6 @@ struct Held {
   std::string name;
   int64_t columns; ///< 0: one value for each row
   int64_t registers;
-  bool packed = false; ///< two neighbouring columns of a 16-bit type in each register
 };
 
 /// An operand of a contraction in shared memory, as rows of `columns` contiguous elements.

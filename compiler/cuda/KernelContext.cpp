@@ -33,11 +33,11 @@ static std::string parameterName(tile::BindAttr bind) {
 KernelContext::KernelContext(tile::KernelOp kernel) : kernel(kernel) {
   // What the printers use as fixed names, and names that the headers or the language have taken.
   for (StringRef word :
-       {"thread", "lane",      "warp",   "items",  "shared",  "row",     "col",   "i",
-        "j",      "k",         "m",      "n",      "a",       "b",       "p",     "w",
-        "slot",   "ahead",     "ring",   "packed", "bf16",    "f16",     "load",  "store",
-        "mma",    "min",       "max",    "item",   "maximum", "minimum", "quire", "tiles",
-        "await",  "warpgroup", "arrive", "c",      "tile"})
+       {"thread", "lane",      "warp",  "items",  "shared",  "row",     "col",   "i",
+        "j",      "k",         "m",     "n",      "a",       "b",       "p",     "w",
+        "slot",   "ahead",     "ring",  "packed", "bf16",    "f16",     "load",  "store",
+        "mma",    "min",       "max",   "item",   "maximum", "minimum", "quire", "tiles",
+        "await",  "warpgroup", "place", "arrive", "c",       "tile"})
     unique.fresh(word);
   for (auto [argument, bind] : llvm::zip(kernel.entry().getArguments(), kernel.getBinds())) {
     std::string name = parameterName(bind);
@@ -58,6 +58,12 @@ int64_t KernelContext::reserveShared(int64_t bytes) {
   sharedTop += (bytes + 127) / 128 * 128;
   sharedBytes = std::max(sharedBytes, sharedTop);
   return offset;
+}
+
+std::string cuda::boundText(Value value, const Names &names) {
+  IntegerAttr constant;
+  return matchPattern(value, m_Constant(&constant)) ? std::to_string(constant.getInt())
+                                                    : names.lookup(value);
 }
 
 bool cuda::isScalarOp(Operation *op) {

@@ -55,6 +55,8 @@ struct KernelContext {
 /// Prints the definition of one scalar (or nothing for constants) at the current point.
 mlir::LogicalResult printScalar(mlir::Operation *op, Names &names, UniqueNames &unique,
                                 CodeText &text);
+/// A loop's bound or step: a constant, or a scalar in scope.
+std::string boundText(mlir::Value value, const Names &names);
 /// Whether `op` computes scalars only.
 bool isScalarOp(mlir::Operation *op);
 

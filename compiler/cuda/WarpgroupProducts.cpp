@@ -206,7 +206,7 @@ LogicalResult WarpgroupsPrinter::pack(linalg::GenericOp op) {
     return op.emitOpError() << "is the left operand of a product and more than a conversion";
   touchOperands(op);
   Held from = held[source];
-  Held to{context.unique.fresh("weights"), from.columns, from.registers / 2, /*packed=*/true};
+  Held to{context.unique.fresh("weights"), from.columns, from.registers / 2};
   text.line("u32 " + to.name + "[" + Twine(to.registers) + "];");
   text.openUnrolled("i", to.registers);
   text.line(to.name + "[i] = packPair<" +

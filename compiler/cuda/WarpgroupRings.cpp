@@ -3,8 +3,6 @@
 #include "compiler/cuda/Schedules.h"
 #include "compiler/cuda/WarpgroupsPrinter.h"
 
-#include "mlir/IR/Matchers.h"
-
 #include "llvm/ADT/EquivalenceClasses.h"
 
 using namespace mlir;
@@ -193,7 +191,7 @@ LogicalResult WarpgroupsPrinter::produce(unsigned ring) {
         work.push_back(maker);
   }
   Names names = context.names;
-  text.open("if (warp == " + Twine(context.warps + ring % 4) + ")");
+  text.open("if (warp == " + Twine(context.warps + ring) + ")");
   text.line("RingPosition<" + Twine(rings[ring].slots) + "> " + rings[ring].name + "(1);");
   openItems(text);
   if (failed(produceBlock(ring, context.kernel.entry(), names)))
@@ -218,11 +216,7 @@ LogicalResult WarpgroupsPrinter::produceBlock(unsigned ring, Block &block, Names
       if (failed(scalar(&op, names, text)))
         return failure();
     } else if (auto inner = dyn_cast<scf::ForOp>(op)) {
-      auto bound = [&](Value value) -> std::string {
-        IntegerAttr constant;
-        return matchPattern(value, m_Constant(&constant)) ? std::to_string(constant.getInt())
-                                                          : names.lookup(value);
-      };
+      auto bound = [&](Value value) { return boundText(value, names); };
       std::string variable = context.unique.fresh("at");
       names[inner.getInductionVar()] = variable;
       text.open("for (long long " + variable + " = " + bound(inner.getLowerBound()) + "; " +

@@ -2,8 +2,6 @@
 // differ from the walk by fragments.
 #include "compiler/cuda/WarpgroupsPrinter.h"
 
-#include "mlir/IR/Matchers.h"
-
 using namespace mlir;
 using namespace quire;
 using namespace quire::cuda;
@@ -71,18 +69,23 @@ void WarpgroupsPrinter::openItems(CodeText &out) {
   if (grid && grid[0].getKind() == tile::ExtentKind::WorkList)
     return out.open("for (long long item = items - 1 - blockIdx.x; item >= 0; item -= gridDim.x)");
   out.open("for (long long item = blockIdx.x; item < items; item += gridDim.x)");
+  if (takesBands())
+    out.line("const TilePlace place = placeInBand<" + Twine(kBand) + ">(item, items, " +
+             Twine(grid[1].getSize()) + ");");
+}
+
+bool WarpgroupsPrinter::takesBands() const {
+  tile::GridAttr grid = context.kernel.getGridAttr();
+  return grid && grid.size() == 2 && grid[0].getKind() != tile::ExtentKind::WorkList;
 }
 
 LogicalResult WarpgroupsPrinter::scalar(Operation *op, Names &names, CodeText &out) {
   auto item = dyn_cast<tile::WorkItemOp>(op);
   if (!item)
     return printScalar(op, names, context.unique, out);
-  tile::GridAttr grid = context.kernel.getGridAttr();
   std::string expression = itemExpression(context.kernel, item.getDimension(), "item");
-  if (grid && grid.size() == 2 && grid[0].getKind() != tile::ExtentKind::WorkList)
-    expression = "placeInBand<" + std::to_string(kBand) + ">(item, items, " +
-                 std::to_string(grid[1].getSize()) + ")." +
-                 (item.getDimension() == 0 ? "row" : "column");
+  if (takesBands())
+    expression = item.getDimension() == 0 ? "place.row" : "place.column";
   std::string name = context.unique.fresh("item" + std::to_string(item.getDimension()));
   out.line("const long long " + name + " = " + expression + ";");
   names[item.getResult()] = name;
@@ -137,11 +140,7 @@ LogicalResult WarpgroupsPrinter::loop(scf::ForOp op) {
   settle(0);
   if (failed(carry(op)))
     return failure();
-  auto bound = [&](Value value) -> std::string {
-    if (IntegerAttr constant; matchPattern(value, m_Constant(&constant)))
-      return std::to_string(constant.getInt());
-    return context.names.lookup(value);
-  };
+  auto bound = [&](Value value) { return boundText(value, context.names); };
   std::string low = bound(op.getLowerBound()), variable = context.unique.fresh("at");
   context.names[op.getInductionVar()] = variable;
   bool stream = streams(op);

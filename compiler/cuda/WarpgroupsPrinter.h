@@ -63,6 +63,8 @@ private:
   };
 
   void openItems(CodeText &out);
+  /// Whether items are tiles of a matrix, taken in bands of rows.
+  bool takesBands() const;
   bool streams(mlir::scf::ForOp op) const;
   void release(const Slot &slot);
   /// Waits until at most `left` groups are under way and gives back the slots of the others.

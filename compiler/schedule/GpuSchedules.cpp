@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kMaxRows = rowPadding(Storage::Rows);
 constexpr int64_t kMaxColumns = 256; ///< output columns of a linear's item
 constexpr int64_t kMaxWarps = 16, kMaxStages = 8;
-/// Of the GPUs that defaults are made for; a few more or less change little.
+/// Of the GPU that defaults are made for.
 constexpr int64_t kMultiprocessors = 132;
 /// Tensor cores take a multiple of so many elements of a reduction, whatever the type.
 constexpr int64_t kFragment = 16;

@@ -6,21 +6,7 @@
 set -u
 quire=${1:?usage: serving_flags.sh PATH/TO/quire MODEL}
 model=${2:?usage: serving_flags.sh PATH/TO/quire MODEL}
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
-export XDG_CACHE_HOME="$scratch/cache"
-failures=0
-checks=0
-
-check() { # check NAME COMMAND...
-  name=$1
-  shift
-  checks=$((checks + 1))
-  "$@" && return
-  failures=$((failures + 1))
-  echo "FAILED: $name"
-  sed 's/^/    stderr: /' "$scratch/err" | head -12
-}
+. "$(dirname "$0")/checks.sh"
 says() { grep -q -- "$1" "$scratch/err"; }
 
 if [ -d "$model" ]; then

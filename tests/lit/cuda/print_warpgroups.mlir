@@ -18,7 +18,7 @@
 // CHECK: if (warp >= 8) {
 // CHECK:   giveRegisters<40>();
 // CHECK:   for (long long item = blockIdx.x; item < items; item += gridDim.x) {
-// CHECK:     placeInBand<8>(item, items, 8).row
+// CHECK:     const TilePlace place = placeInBand<8>(item, items, 8);
 // CHECK:     for (long long [[AT:at[0-9]*]] = 0; [[AT]] < 256; [[AT]] += 64) {
 // CHECK:       await(tiles + [[DRAINED]] + 8 * [[RING:ring[0-9]*]].slot, [[RING]].parity);
 // One slot: 128 rows of x, 64 of each weight, 128 bytes each.
