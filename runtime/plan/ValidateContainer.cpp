@@ -76,9 +76,10 @@ Status validateHeader(std::span<const uint8_t> file, Header &header) {
   if (sum != header.checksum)
     return corrupt("the plan's checksum does not match its content; the file was damaged, "
                    "compile the model again");
-  if (header.sectionCount > static_cast<uint32_t>(SectionKind::Count))
-    return corrupt("the plan has " + std::to_string(header.sectionCount) +
-                   " sections, legal are at most " +
+  // The checksum leaves the header out; a count that lost a section must not hide it.
+  if (header.sectionCount != static_cast<uint32_t>(SectionKind::Count))
+    return corrupt("the plan has " + std::to_string(header.sectionCount) + " sections, version " +
+                   std::to_string(kVersion) + " has " +
                    std::to_string(static_cast<uint32_t>(SectionKind::Count)));
   return Status::ok();
 }

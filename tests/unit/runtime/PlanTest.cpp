@@ -73,7 +73,7 @@ const Violation kViolations[] = {
      "old format version 3, this program reads version 4"},
     {"fileBytes", [](Editable &p) { ++p.header().fileBytes; }, "cut short"},
     {"sectionCount", [](Editable &p) { p.header().sectionCount = 18; }, "18 sections"},
-    {"noSections", [](Editable &p) { p.header().sectionCount = 0; }, "has 0 records instead of one"},
+    {"noSections", [](Editable &p) { p.header().sectionCount = 0; }, "has 0 sections"},
     {"unknownSection",
      [](Editable &p) { p.section(SectionKind::Stops).kind = static_cast<SectionKind>(77); },
      "unknown kind 77"},
@@ -369,6 +369,13 @@ TEST(Plan, EveryTruncationIsRefused) {
 
 TEST(Plan, EveryFlippedByteIsRefused) {
   std::vector<uint8_t> bytes = samplePlan(true).bytes();
+  // The checksum does not cover the header.
+  for (size_t position = 0; position < sizeof(Header); ++position)
+    for (int flip = 1; flip < 256; ++flip) {
+      bytes[position] ^= static_cast<uint8_t>(flip);
+      EXPECT_FALSE(Plan::fromBytes(bytes).isOk()) << position << " ^ " << flip;
+      bytes[position] ^= static_cast<uint8_t>(flip);
+    }
   Random random;
   for (int i = 0; i < 2000; ++i) {
     auto position = static_cast<size_t>(random.integer(0, int64_t(bytes.size()) - 1));
