@@ -1,4 +1,4 @@
-// Ownership of device memory, and what a device without recordings answers.
+// Ownership of device memory, and what a device without recordings or a clock of its own does.
 #include "runtime/device/Device.h"
 
 #include <utility>
@@ -22,6 +22,17 @@ DeviceBuffer::~DeviceBuffer() {
 
 static Status noRecordings() {
   return Status::error(ErrorCode::Unsupported, "this device does not record launches");
+}
+
+Status Device::beginTiming() {
+  timed_ = std::chrono::steady_clock::now();
+  return Status::ok();
+}
+
+Result<uint64_t> Device::endTiming() {
+  QUIRE_RETURN_IF_ERROR(synchronize(Queue::Compute));
+  auto time = std::chrono::steady_clock::now() - timed_;
+  return static_cast<uint64_t>(std::chrono::nanoseconds(time).count());
 }
 
 Status Device::beginRecording() { return noRecordings(); }

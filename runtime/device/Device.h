@@ -7,6 +7,7 @@
 #include "runtime/base/Status.h"
 #include "runtime/plan/Plan.h"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -105,6 +106,12 @@ public:
   /// Whether all work of the queue is done; never waits.
   virtual Result<bool> isIdle(Queue queue) = 0;
 
+  /// The device's own clock: nanoseconds that the compute queue spent on what was submitted between
+  /// the two calls; endTiming waits for it. One measurement at a time. Default: the host's clock, from
+  /// one call to the end of the work.
+  virtual Status beginTiming();
+  virtual Result<uint64_t> endTiming();
+
   /// Whether launches can be recorded. Between beginRecording and endRecording launches are recorded
   /// with their arguments instead of run; nothing else may be called. Default: no.
   virtual bool canRecord() const { return false; }
@@ -116,6 +123,9 @@ public:
 protected:
   friend class DeviceBuffer;
   virtual void release(void *data, uint64_t bytes, MemoryKind kind) = 0;
+
+private:
+  std::chrono::steady_clock::time_point timed_; ///< when the measurement began
 };
 
 } // namespace quire

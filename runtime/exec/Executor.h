@@ -9,6 +9,7 @@
 #pragma once
 
 #include "runtime/device/Device.h"
+#include "runtime/exec/CacheFlush.h"
 #include "runtime/exec/StepBatch.h"
 #include "runtime/plan/Plan.h"
 #include "runtime/weights/WeightStore.h"
@@ -43,7 +44,7 @@ struct LaunchTrace {
   uint32_t instruction; ///< index in the program
   uint32_t kernel;      ///< index into Plan::kernels()
   int64_t items;
-  uint64_t nanoseconds; ///< from launch to synchronised
+  uint64_t nanoseconds; ///< by the device's clock (Device::beginTiming)
 };
 
 /// The caller owns `launches`; `count` says how many were written. Launches beyond the capacity run
@@ -52,6 +53,8 @@ struct StepTrace {
   std::span<LaunchTrace> launches;
   uint32_t count = 0;
   uint32_t dropped = 0;
+  std::span<const uint8_t> wanted = {}; ///< by kernel, 0: run untraced; empty: all are traced
+  const CacheFlush *flush = nullptr;    ///< runs before every traced launch
 };
 
 /// A user tensor of the last step, in the host's memory and the executor's until the next run.

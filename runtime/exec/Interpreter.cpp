@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
 namespace quire {
 using namespace plan;
@@ -159,19 +158,18 @@ Status Interpreter::launch(const Step &step, uint32_t position,
                                            {scalars.data(), scalarCount}, items);
   };
   StepTrace *trace = step.trace;
-  if (!trace)
+  if (!trace || (!trace->wanted.empty() && !trace->wanted[instruction.index]))
     return submit();
   if (trace->count == trace->launches.size()) {
     ++trace->dropped;
     return submit();
   }
-  auto start = std::chrono::steady_clock::now();
+  if (trace->flush)
+    QUIRE_RETURN_IF_ERROR(trace->flush->run(step.device));
+  QUIRE_RETURN_IF_ERROR(step.device.beginTiming());
   QUIRE_RETURN_IF_ERROR(submit());
-  QUIRE_RETURN_IF_ERROR(step.device.synchronize());
-  auto time = std::chrono::steady_clock::now() - start;
-  trace->launches[trace->count++] = {
-      position, instruction.index, items,
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count())};
+  QUIRE_ASSIGN_OR_RETURN(uint64_t nanoseconds, step.device.endTiming());
+  trace->launches[trace->count++] = {position, instruction.index, items, nanoseconds};
   return Status::ok();
 }
 

@@ -59,8 +59,9 @@ public:
     for (CUstream stream : streams_)
       if (stream)
         api_.streamDestroy(stream);
-    if (event_)
-      api_.eventDestroy(event_);
+    for (CUevent event : {event_, clock_[0], clock_[1]})
+      if (event)
+        api_.eventDestroy(event);
     api_.contextSetCurrent(nullptr);
     bound_ = nullptr;
     api_.primaryContextRelease(gpu_.device);
@@ -78,6 +79,9 @@ public:
     for (CUstream &stream : streams_)
       QUIRE_RETURN_IF_ERROR(driver_->check(api_.streamCreate(&stream, CU_STREAM_NON_BLOCKING),
                                            "cuStreamCreate", what));
+    for (CUevent &event : clock_)
+      QUIRE_RETURN_IF_ERROR(
+          driver_->check(api_.eventCreate(&event, CU_EVENT_DEFAULT), "cuEventCreate", what));
     return driver_->check(api_.eventCreate(&event_, CU_EVENT_DISABLE_TIMING), "cuEventCreate",
                           what);
   }
@@ -261,6 +265,24 @@ public:
     return driver_->check(result, "cuStreamQuery", inFlight(queue) + " failed");
   }
 
+  Status beginTiming() override {
+    bind();
+    return driver_->check(api_.eventRecord(clock_[0], stream(Queue::Compute)), "cuEventRecord",
+                          "the start of a measurement");
+  }
+
+  Result<uint64_t> endTiming() override {
+    bind();
+    QUIRE_RETURN_IF_ERROR(driver_->check(api_.eventRecord(clock_[1], stream(Queue::Compute)),
+                                         "cuEventRecord", "the end of a measurement"));
+    QUIRE_RETURN_IF_ERROR(synchronize(Queue::Compute));
+    float milliseconds = 0;
+    QUIRE_RETURN_IF_ERROR(
+        driver_->check(api_.eventElapsedTime(&milliseconds, clock_[0], clock_[1]),
+                       "cuEventElapsedTime", "a measurement"));
+    return static_cast<uint64_t>(double(milliseconds) * 1e6 + 0.5);
+  }
+
   bool canRecord() const override { return true; }
 
   Status beginRecording() override {
@@ -377,6 +399,7 @@ private:
   CUcontext context_ = nullptr;
   std::array<CUstream, 2> streams_{};
   CUevent event_ = nullptr;
+  std::array<CUevent, 2> clock_{}; ///< begin and end of a measurement
   uint32_t launches_ = 0; ///< since the compute queue was last seen empty
   uint32_t launchesBefore_ = 0;
   std::array<char, 96> last_{}; ///< name of the last kernel launched

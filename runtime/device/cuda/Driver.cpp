@@ -72,6 +72,7 @@ Result<std::shared_ptr<const Driver>> Driver::load(const std::string &library) {
       name(f.streamEndCapture, "cuStreamEndCapture"),
       name(f.eventCreate, "cuEventCreate"),
       name(f.eventRecord, "cuEventRecord"),
+      name(f.eventElapsedTime, "cuEventElapsedTime"),
       name(f.eventDestroy, "cuEventDestroy"),
       name(f.moduleLoadData, "cuModuleLoadData"),
       name(f.moduleUnload, "cuModuleUnload"),

@@ -49,6 +49,7 @@ inline constexpr int CU_FUNC_ATTRIBUTE_NUM_REGS = 4;
 inline constexpr int CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8;
 
 inline constexpr unsigned CU_STREAM_NON_BLOCKING = 1;
+inline constexpr unsigned CU_EVENT_DEFAULT = 0;
 inline constexpr unsigned CU_EVENT_DISABLE_TIMING = 2;
 inline constexpr int CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1;
 
@@ -135,6 +136,7 @@ struct Functions {
   CUresult (*streamEndCapture)(CUstream stream, CUgraph *graph);
   CUresult (*eventCreate)(CUevent *event, unsigned flags);
   CUresult (*eventRecord)(CUevent event, CUstream stream);
+  CUresult (*eventElapsedTime)(float *milliseconds, CUevent start, CUevent end);
   CUresult (*eventDestroy)(CUevent event);
   CUresult (*moduleLoadData)(CUmodule *module, const void *image);
   CUresult (*moduleUnload)(CUmodule module);

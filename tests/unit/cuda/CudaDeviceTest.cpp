@@ -130,6 +130,26 @@ TEST_F(Cuda, OrderHoldsBetweenQueues) {
   EXPECT_TRUE(*gpu.isIdle(Queue::Transfer));
 }
 
+TEST_F(Cuda, TheClockIsTheGpusAndCountsWhatLiesBetween) {
+  auto device = open();
+  ASSERT_TRUE(device.isOk());
+  Device &gpu = **device;
+  auto memory = gpu.allocate(64, "test");
+  auto timeOf = [&](int fills) {
+    EXPECT_TRUE(gpu.fill(memory->data(), 1, 64).isOk()); // before: not counted
+    EXPECT_TRUE(gpu.beginTiming().isOk());
+    for (int i = 0; i < fills; ++i)
+      EXPECT_TRUE(gpu.fill(memory->data(), 2, 64).isOk());
+    auto nanoseconds = gpu.endTiming();
+    return nanoseconds.isOk() ? *nanoseconds : UINT64_MAX;
+  };
+  EXPECT_EQ(timeOf(1), 500'000u); // half a millisecond for each
+  EXPECT_EQ(timeOf(6), 3'000'000u);
+  fake().failures["cuEventElapsedTime"] = {700, 0};
+  ASSERT_TRUE(gpu.beginTiming().isOk());
+  EXPECT_FALSE(gpu.endTiming().isOk());
+}
+
 TEST_F(Cuda, OutOfMemoryNamesThePurposeAndTheFigures) {
   auto device = open();
   ASSERT_TRUE(device.isOk());

@@ -153,6 +153,32 @@ TEST_F(CudaExecutor, TraceHasEveryLaunchAndIsNotRecorded) {
   EXPECT_EQ(machine.executor->replayedSteps(), 0u);
 }
 
+TEST_F(CudaExecutor, TraceTimesTheKernelsAskedForBehindAFlush) {
+  Random random;
+  Machine machine(cudaSamplePlan(), open());
+  World world(random);
+  std::vector<uint8_t> wanted(machine.plan.kernels().size());
+  wanted[uint32_t(TestKernel::Sum)] = 1;
+  auto flush = CacheFlush::create(*machine.device, 20 << 20);
+  ASSERT_TRUE(flush.isOk());
+  std::array<LaunchTrace, 16> launches;
+  for (bool cold : {false, true}) {
+    StepTrace trace{launches};
+    trace.wanted = wanted;
+    trace.flush = cold ? &*flush : nullptr;
+    Step step = world.step();
+    int copies = fake().copiesWithin;
+    ASSERT_TRUE(machine.executor->run(step.batch(), &trace).isOk());
+    ASSERT_GE(trace.count, 1u);
+    for (uint32_t i = 0; i < trace.count; ++i) {
+      EXPECT_EQ(launches[i].kernel, uint32_t(TestKernel::Sum));
+      EXPECT_EQ(launches[i].nanoseconds, launches[i].items > 0 ? 500'000u : 0u); // one launch
+    }
+    // Three pieces of at most 8 MB before every traced launch.
+    EXPECT_EQ(fake().copiesWithin - copies, cold ? 3 * int(trace.count) : 0);
+  }
+}
+
 TEST_F(CudaExecutor, AFailedStepSaysWhichKernelAndHasNoOutput) {
   Random random;
   Machine machine(cudaSamplePlan(), open(), false);

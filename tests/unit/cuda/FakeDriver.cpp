@@ -204,6 +204,7 @@ CUresult fMemcpyAsync(CUdeviceptr target, CUdeviceptr source, size_t bytes, CUst
     return kInvalid;
   state.copiesToDevice += toDevice && !fromDevice;
   state.copiesFromDevice += fromDevice && !toDevice;
+  state.copiesWithin += fromDevice && toDevice;
   auto *to = toDevice ? behindDevice(target, bytes) : reinterpret_cast<uint8_t *>(target);
   auto *from = fromDevice ? behindDevice(source, bytes) : reinterpret_cast<uint8_t *>(source);
   CUresult result = submit(streamOf(stream), [=] {
@@ -282,6 +283,17 @@ CUresult fEventCreate(CUevent *event, unsigned) {
 CUresult fEventRecord(CUevent handle, CUstream stream) {
   FAKE("cuEventRecord");
   *reinterpret_cast<Event *>(handle) = {&streamOf(stream), streamOf(stream).submitted};
+  return CUDA_SUCCESS;
+}
+/// A clock that ticks half a millisecond for everything that is submitted.
+CUresult fEventElapsedTime(float *milliseconds, CUevent start, CUevent end) {
+  FAKE("cuEventElapsedTime");
+  const Event &from = *reinterpret_cast<Event *>(start), &to = *reinterpret_cast<Event *>(end);
+  if (!from.stream || from.stream != to.stream)
+    return kInvalid;
+  if (!to.stream->queue.empty())
+    return CUDA_ERROR_NOT_READY;
+  *milliseconds = 0.5f * static_cast<float>(to.position - from.position);
   return CUDA_SUCCESS;
 }
 CUresult fEventDestroy(CUevent event) {
@@ -459,7 +471,8 @@ const std::map<std::string, void *> kFunctions = {
     ENTRY("cuStreamQuery", fStreamQuery), ENTRY("cuStreamWaitEvent", fStreamWaitEvent),
     ENTRY("cuStreamBeginCapture", fStreamBeginCapture),
     ENTRY("cuStreamEndCapture", fStreamEndCapture), ENTRY("cuEventCreate", fEventCreate),
-    ENTRY("cuEventRecord", fEventRecord), ENTRY("cuEventDestroy", fEventDestroy),
+    ENTRY("cuEventRecord", fEventRecord), ENTRY("cuEventElapsedTime", fEventElapsedTime),
+    ENTRY("cuEventDestroy", fEventDestroy),
     ENTRY("cuModuleLoadData", fModuleLoadData), ENTRY("cuModuleUnload", fModuleUnload),
     ENTRY("cuModuleGetFunction", fModuleGetFunction),
     ENTRY("cuFuncSetAttribute", fFuncSetAttribute), ENTRY("cuFuncGetAttribute", fFuncGetAttribute),

@@ -52,7 +52,7 @@ struct FakeCuda {
   // What was done.
   std::vector<FakeLaunch> launches;        ///< run, by streams or graphs
   std::vector<std::pair<std::string, int>> sharedLimits; ///< kernel, bytes
-  int copiesToDevice = 0, copiesFromDevice = 0, graphLaunches = 0;
+  int copiesToDevice = 0, copiesFromDevice = 0, copiesWithin = 0, graphLaunches = 0;
 
   // What is alive.
   int deviceAllocations = 0, hostAllocations = 0, streams = 0, events = 0, modules = 0, graphs = 0,
