@@ -1,15 +1,18 @@
 // One tile of online attention in linalg.
 //
 //   before:  %a, %m, %s = tile.online_attention query(%q) key(%k) value(%v) outs(%a0, %m0, %s0)
-//   after:   %x = generic: q k           %y = generic: log2(e) score(x), -inf where not seen
-//            %t = generic: max of y      %n = generic: max(m0, t)
-//            %r = generic: exp2(m0 - n)  %p = generic: exp2(y - n)
-//            %s = generic: s0 r + p      %a = generic: a0 r + p v     %m = generic: max(m0, t)
+//   after:   %x = generic: q k           %y = generic: score(x) / c, -inf where not seen
+//            %t = generic: max of y      %n = generic: max(m0, b t)
+//            %r = generic: exp2(m0 - n)  %p = generic: exp2(b y - n)
+//            %s = generic: s0 r + p      %a = generic: a0 r + p v     %m = generic: max(m0, b t)
+//
+// c is the positive constant by which the score's last operation multiplies, or 1, and b = c log2(e):
+// a maximum takes scores without their factor, and b y - n is one fused multiply-add an element.
 //
 // (-inf) - (-inf) is NaN: the maximum is replaced by 0 where it is -inf, so rows that have seen
 // nothing keep acc = 0 and sum = 0. Keys at keyEnd and beyond may hold anything, NaN too: their
 // scores are replaced, not multiplied, and their values are zeroed before they meet p = 0. `full`
-// tiles need none of that. log2(e) goes into the constant that ends the score, if it ends in one.
+// tiles need none of that.
 #include "compiler/tile/Passes.h"
 
 #include "mlir/IR/Matchers.h"
@@ -38,11 +41,12 @@ public:
     for (unsigned i = 0; i < 4; ++i)
       d[i] = builder.getAffineDimExpr(i);
     keyCount = toI32(arith::SubIOp::create(builder, loc, op.getKeyEnd(), op.getKeyPosition()));
+    splitScore();
   }
 
   void run() {
     Value zero = constant(0), minusInfinity = constant(-std::numeric_limits<double>::infinity());
-    Value scores = weigh(products());
+    Value scores = weigh(products()), base = constant(factor * std::numbers::log2e);
     auto larger = [](OpBuilder &b, Location l, ValueRange v) -> Value {
       return arith::MaxNumFOp::create(b, l, v[1], v[0]);
     };
@@ -52,19 +56,26 @@ public:
     Value tileMax = generic({scores}, lowest, {cell, cellRow}, 1, larger);
     Value safe = generic({op.getMax(), tileMax}, empty({m, g}), {row, row, row}, 0,
                          [&](OpBuilder &b, Location l, ValueRange v) -> Value {
-                           Value max = larger(b, l, v);
+                           Value scaled = arith::MulFOp::create(b, l, v[1], base);
+                           Value max = arith::MaxNumFOp::create(b, l, scaled, v[0]);
                            Value isEmpty = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
                                                                  max, minusInfinity);
                            return arith::SelectOp::create(b, l, isEmpty, zero, max);
                          });
-    auto difference = [](OpBuilder &b, Location l, ValueRange v) -> Value {
-      return math::Exp2Op::create(b, l, arith::SubFOp::create(b, l, v[0], v[1]));
-    };
     auto rescale = [](OpBuilder &b, Location l, ValueRange v) -> Value {
       return arith::MulFOp::create(b, l, v[1], v[0]);
     };
-    Value ratio = generic({op.getMax(), safe}, empty({m, g}), {row, row, row}, 0, difference);
-    Value weights = generic({scores, safe}, empty({m, g, n}), {cell, cellRow, cell}, 0, difference);
+    Value ratio = generic({op.getMax(), safe}, empty({m, g}), {row, row, row}, 0,
+                          [](OpBuilder &b, Location l, ValueRange v) -> Value {
+                            return math::Exp2Op::create(b, l,
+                                                        arith::SubFOp::create(b, l, v[0], v[1]));
+                          });
+    Value weights = generic(
+        {scores, safe}, empty({m, g, n}), {cell, cellRow, cell}, 0,
+        [&](OpBuilder &b, Location l, ValueRange v) -> Value {
+          Value scaled = arith::MulFOp::create(b, l, v[0], base);
+          return math::Exp2Op::create(b, l, arith::SubFOp::create(b, l, scaled, v[1]));
+        });
     Value sum = generic({ratio}, op.getSum(), {row, row}, 0, rescale);
     sum = generic({weights}, sum, {cell, cellRow}, 1,
                   [](OpBuilder &b, Location l, ValueRange v) -> Value {
@@ -73,7 +84,11 @@ public:
     Value acc = generic({ratio}, op.getAcc(), {cellRow, cell}, 0, rescale);
     acc = contraction(weights, values(), acc, {d[0], d[1], d[3]}, {d[3], d[2]});
     // The old maximum is read above, so that here the new one can be written in its place.
-    Value max = generic({tileMax}, op.getMax(), {row, row}, 0, larger);
+    Value max = generic({tileMax}, op.getMax(), {row, row}, 0,
+                        [&](OpBuilder &b, Location l, ValueRange v) -> Value {
+                          Value scaled = arith::MulFOp::create(b, l, v[0], base);
+                          return arith::MaxNumFOp::create(b, l, v[1], scaled);
+                        });
     op.replaceAllUsesWith(ValueRange{acc, max, sum});
     op.erase();
   }
@@ -130,33 +145,41 @@ private:
     return contraction(op.getQuery(), op.getKey(), zeros, {d[0], d[1], d[3]}, key);
   }
 
-  /// Copies a region's ops into a linalg body; returns what it yields.
-  Value inlineRegion(OpBuilder &b, Region &region, IRMapping &mapping) {
-    for (Operation &inner : region.front().without_terminator())
-      b.clone(inner, mapping);
-    return mapping.lookup(cast<YieldOp>(region.front().getTerminator()).getValue());
-  }
-
-  /// log2(e) * score, folded into a constant factor that ends it.
-  Value toBase2(OpBuilder &b, Location l, Value score) {
-    if (auto multiply = score.getDefiningOp<arith::MulFOp>())
-      for (auto [factor, other] : {std::pair(multiply.getRhs(), multiply.getLhs()),
+  /// Finds the factor that ends the score, and what it multiplies.
+  void splitScore() {
+    score = cast<YieldOp>(op.getScore().front().getTerminator()).getValue();
+    auto multiply = score.getDefiningOp<arith::MulFOp>();
+    if (!multiply)
+      return;
+    for (auto [constant, other] : {std::pair(multiply.getRhs(), multiply.getLhs()),
                                    std::pair(multiply.getLhs(), multiply.getRhs())}) {
-        FloatAttr value;
-        if (!matchPattern(factor, m_Constant(&value)))
-          continue;
-        Value folded = arith::ConstantOp::create(
-            b, l, b.getF32FloatAttr(value.getValueAsDouble() * std::numbers::log2e));
-        return arith::MulFOp::create(b, l, other, folded);
-      }
-    Value factor = arith::ConstantOp::create(b, l, b.getF32FloatAttr(std::numbers::log2e));
-    return arith::MulFOp::create(b, l, score, factor);
+      FloatAttr value;
+      if (!matchPattern(constant, m_Constant(&value)) || !(value.getValueAsDouble() > 0))
+        continue;
+      factor = value.getValueAsDouble();
+      score = other;
+      return;
+    }
   }
 
-  /// The score and mask regions, element by element, with positions as values.
+  /// Copies what `value`, of one of the regions, needs into a linalg body.
+  Value inlineRegion(OpBuilder &b, Value value, IRMapping &mapping) {
+    Operation *maker = value.getDefiningOp();
+    if (mapping.contains(value) || !maker || maker->getParentOp() != op)
+      return mapping.lookupOrDefault(value);
+    for (Value operand : maker->getOperands())
+      inlineRegion(b, operand, mapping);
+    b.clone(*maker, mapping);
+    return mapping.lookup(value);
+  }
+
+  /// The score, without its factor, and mask regions, element by element, with positions as values.
   Value weigh(Value products) {
+    if (op.getFull() && score == op.getScore().getArgument(0))
+      return products;
     Value query = toI32(op.getQueryPosition()), key = toI32(op.getKeyPosition()),
           head = toI32(op.getHead());
+    Value mask = cast<YieldOp>(op.getMask().front().getTerminator()).getValue();
     Value minusInfinity = constant(-std::numeric_limits<double>::infinity());
     AffineMap cell = map(3, {d[0], d[1], d[2]});
     return generic({products}, empty({m, g, n}), {cell, cell}, 0,
@@ -174,14 +197,14 @@ private:
                      mapping.map(op.getMask().getArguments(), arguments);
                      mapping.map(op.getScore().getArguments().drop_front(), arguments);
                      mapping.map(op.getScore().getArgument(0), v[0]);
-                     Value score = toBase2(b, l, inlineRegion(b, op.getScore(), mapping));
+                     Value own = inlineRegion(b, score, mapping);
                      if (op.getFull())
-                       return score;
+                       return own;
                      Value isKey =
                          arith::CmpIOp::create(b, l, arith::CmpIPredicate::slt, column, keyCount);
                      Value seen =
-                         arith::AndIOp::create(b, l, inlineRegion(b, op.getMask(), mapping), isKey);
-                     return arith::SelectOp::create(b, l, seen, score, minusInfinity);
+                         arith::AndIOp::create(b, l, inlineRegion(b, mask, mapping), isKey);
+                     return arith::SelectOp::create(b, l, seen, own, minusInfinity);
                    });
   }
 
@@ -207,6 +230,8 @@ private:
   int64_t m, g, n, e;
   AffineExpr d[4];
   Value keyCount; ///< keys of the tile that exist, as i32; may exceed the tile
+  Value score;    ///< in its region, without the factor that ends it
+  double factor = 1;
 };
 
 struct DecomposeOnlineAttentionPass

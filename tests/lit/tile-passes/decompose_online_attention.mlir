@@ -6,21 +6,21 @@
 // CHECK-LABEL: tile.kernel @causal
 // CHECK: scf.for
 // CHECK: %[[QK:.+]] = linalg.generic {{.*}}"reduction"]} ins(%{{.+}}, %{{.+}} : tensor<8x2x16xf32>, tensor<16x32xbf16>)
-// The score is the identity: log2(e) alone.
-// CHECK: %[[S:.+]] = linalg.generic {{.*}} ins(%[[QK]] : tensor<8x2x32xf32>)
-// CHECK-NOT: linalg.index
-// CHECK: arith.mulf
+// The score is the identity: products are scores, and log2(e) meets the maximum and the difference.
 // CHECK-NOT: arith.select
-// CHECK: %[[T:.+]] = linalg.generic {{.*}}"reduction"]} ins(%[[S]]
+// CHECK: %[[T:.+]] = linalg.generic {{.*}}"reduction"]} ins(%[[QK]] : tensor<8x2x32xf32>)
 // CHECK: arith.maxnumf
 // A maximum of -inf is replaced before it is subtracted.
 // CHECK: %[[SAFE:.+]] = linalg.generic {{.*}} ins(%[[OLD:.+]], %[[T]]
+// CHECK: arith.mulf %{{.+}}, %[[LOG2E:.+]] : f32
 // CHECK: arith.maxnumf
 // CHECK: arith.cmpf oeq
 // CHECK: arith.select
 // CHECK: %[[R:.+]] = linalg.generic {{.*}} ins(%[[OLD]], %[[SAFE]]
 // CHECK: math.exp2
-// CHECK: %[[P:.+]] = linalg.generic {{.*}} ins(%[[S]], %[[SAFE]]
+// CHECK: %[[P:.+]] = linalg.generic {{.*}} ins(%[[QK]], %[[SAFE]]
+// CHECK: arith.mulf %{{.+}}, %[[LOG2E]] : f32
+// CHECK: arith.subf
 // CHECK: math.exp2
 // CHECK: linalg.generic {{.*}} ins(%[[R]] : tensor<8x2xf32>)
 // CHECK: linalg.generic {{.*}} ins(%[[P]] : tensor<8x2x32xf32>)
@@ -28,6 +28,7 @@
 // CHECK: linalg.generic {{.*}} ins(%[[P]], %{{.+}} : tensor<8x2x32xf32>, tensor<32x16xbf16>) outs(%[[ACC]]
 // The new maximum is written last, in the place of the old one.
 // CHECK: linalg.generic {{.*}} ins(%[[T]] : tensor<8x2xf32>) outs(%[[OLD]] : tensor<8x2xf32>)
+// CHECK: arith.mulf %{{.+}}, %[[LOG2E]] : f32
 // CHECK: scf.yield
 // In partial tiles scores that do not count are replaced by -inf, and values beyond the end by zero.
 // CHECK: scf.for
@@ -101,10 +102,12 @@ tile.kernel @odd(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool:
   tile.return
 }
 
-// A score that ends in a constant factor takes log2(e) into it: 0.25 * 1.442695.
+// A constant factor that ends the score goes with log2(e), 0.25 * 1.442695, and what is left is masked.
 // CHECK-LABEL: tile.kernel @scaled
 // CHECK: %[[F:.+]] = arith.constant 0.360673755 : f32
+// CHECK: arith.select
 // CHECK: arith.mulf %{{.+}}, %[[F]]
+// CHECK: arith.maxnumf
 tile.kernel @scaled(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
     %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
     binds [<operand>, <pool, 1, "k">, <pool, 1, "v">, <batch, "block_table">, <scalar, "a">, <scalar, "b">, <scalar, "c">, <scalar, "d">]
@@ -118,6 +121,35 @@ tile.kernel @scaled(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpo
   %r:3 = tile.online_attention query(%qt at %pos head %head) key(%k at %begin end %end) value(%v) outs(%a0, %m0, %m0) score {
   ^bb0(%s: f32, %qp: i32, %kp: i32, %h: i32):
     %scale = arith.constant 0.25 : f32
+    %s1 = arith.mulf %s, %scale : f32
+    tile.yield %s1 : f32
+  } mask {
+  ^bb0(%qp: i32, %kp: i32, %h: i32):
+    %seen = arith.cmpi sle, %kp, %qp : i32
+    tile.yield %seen : i1
+  } : tensor<8x2x16xf32>, tensor<16x?xbf16>, tensor<?x16xbf16> -> tensor<8x2x16xf32>, tensor<8x2xf32>, tensor<8x2xf32>
+  tile.store %r#0, %q[%c0, %c0, %c0] : tensor<8x2x16xf32>, memref<?x4x16xf32>
+  tile.return
+}
+
+// A factor that turns the order of the scores round stays where it is.
+// CHECK-LABEL: tile.kernel @negative
+// CHECK: %[[MINUS:.+]] = arith.constant -2.500000e-01 : f32
+// CHECK: arith.mulf %{{.+}}, %[[MINUS]]
+// CHECK: arith.maxnumf
+tile.kernel @negative(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
+    %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
+    binds [<operand>, <pool, 1, "k">, <pool, 1, "v">, <batch, "block_table">, <scalar, "a">, <scalar, "b">, <scalar, "c">, <scalar, "d">]
+    schedule <queries = 8, keys = 32> {
+  %c0 = arith.constant 0 : index
+  %qt = tile.load %q[%c0, %c0, %c0] : memref<?x4x16xf32> -> tensor<8x2x16xf32>
+  %k = tile.page_view %kpool, %table[%c0] head %c0 keys %begin to %end tokens 1 : memref<?x2x16x32xbf16>, memref<?xi32> -> tensor<16x?xbf16>
+  %v = tile.page_view %vpool, %table[%c0] head %c0 keys %begin to %end tokens 0 : memref<?x2x32x16xbf16>, memref<?xi32> -> tensor<?x16xbf16>
+  %a0 = tensor.empty() : tensor<8x2x16xf32>
+  %m0 = tensor.empty() : tensor<8x2xf32>
+  %r:3 = tile.online_attention query(%qt at %pos head %head) key(%k at %begin end %end) value(%v) outs(%a0, %m0, %m0) score {
+  ^bb0(%s: f32, %qp: i32, %kp: i32, %h: i32):
+    %scale = arith.constant -0.25 : f32
     %s1 = arith.mulf %s, %scale : f32
     tile.yield %s1 : f32
   } mask {
