@@ -48,13 +48,15 @@ struct LaunchTrace {
 };
 
 /// The caller owns `launches`; `count` says how many were written. Launches beyond the capacity run
-/// untraced and are counted in `dropped`.
+/// untraced and are counted in `dropped`. Those without items are not listed when `together`.
 struct StepTrace {
   std::span<LaunchTrace> launches;
   uint32_t count = 0;
   uint32_t dropped = 0;
   std::span<const uint8_t> wanted = {}; ///< by kernel, 0: run untraced; empty: all are traced
-  const CacheFlush *flush = nullptr;    ///< runs before every traced launch
+  bool together = false; ///< adjacent wanted launches are one entry, that of the first, with the
+                         ///< time of all: as a kernel and the one that merges its parts
+  const CacheFlush *flush = nullptr; ///< runs before every measurement
 };
 
 /// A user tensor of the last step, in the host's memory and the executor's until the next run.

@@ -79,7 +79,7 @@ Status Interpreter::run(Device &device, const DeviceImage &image, const StepRegi
                         StepTrace *trace) {
   uint32_t padding = plan_.info().rowPadding;
   Step step{device, image, region, padRows(shape.tokens, padding), padRows(shape.samples, padding),
-            trace};
+            trace, false};
   setRegisters(shape, step);
   auto program = plan_.instructions();
   for (uint32_t position = 0;;) {
@@ -128,13 +128,13 @@ Status Interpreter::run(Device &device, const DeviceImage &image, const StepRegi
       break;
     case Opcode::End:
     case Opcode::Count:
-      return Status::ok();
+      return endMeasurement(step);
     }
     position = next;
   }
 }
 
-Status Interpreter::launch(const Step &step, uint32_t position,
+Status Interpreter::launch(Step &step, uint32_t position,
                            const InstructionRecord &instruction) {
   std::array<void *, kMaxLaunchOperands> buffers;
   std::array<int64_t, kMaxLaunchOperands> scalars;
@@ -158,7 +158,13 @@ Status Interpreter::launch(const Step &step, uint32_t position,
                                            {scalars.data(), scalarCount}, items);
   };
   StepTrace *trace = step.trace;
-  if (!trace || (!trace->wanted.empty() && !trace->wanted[instruction.index]))
+  if (!trace)
+    return submit();
+  bool wanted = trace->wanted.empty() || trace->wanted[instruction.index];
+  if (trace->together && (items <= 0 || (wanted && step.measuring)))
+    return submit();
+  QUIRE_RETURN_IF_ERROR(endMeasurement(step));
+  if (!wanted)
     return submit();
   if (trace->count == trace->launches.size()) {
     ++trace->dropped;
@@ -166,10 +172,19 @@ Status Interpreter::launch(const Step &step, uint32_t position,
   }
   if (trace->flush)
     QUIRE_RETURN_IF_ERROR(trace->flush->run(step.device));
+  trace->launches[trace->count++] = {position, instruction.index, items, 0};
   QUIRE_RETURN_IF_ERROR(step.device.beginTiming());
+  step.measuring = true;
   QUIRE_RETURN_IF_ERROR(submit());
-  QUIRE_ASSIGN_OR_RETURN(uint64_t nanoseconds, step.device.endTiming());
-  trace->launches[trace->count++] = {position, instruction.index, items, nanoseconds};
+  return trace->together ? Status::ok() : endMeasurement(step);
+}
+
+Status Interpreter::endMeasurement(Step &step) {
+  if (!step.measuring)
+    return Status::ok();
+  step.measuring = false;
+  QUIRE_ASSIGN_OR_RETURN(step.trace->launches[step.trace->count - 1].nanoseconds,
+                         step.device.endTiming());
   return Status::ok();
 }
 

@@ -57,10 +57,12 @@ private:
     const StepRegion &region;
     uint64_t paddedTokens, paddedSamples;
     StepTrace *trace;
+    bool measuring; ///< the last entry of `trace`
   };
 
   void setRegisters(const StepShape &shape, const Step &step);
-  Status launch(const Step &step, uint32_t position, const plan::InstructionRecord &instruction);
+  Status launch(Step &step, uint32_t position, const plan::InstructionRecord &instruction);
+  Status endMeasurement(Step &step);
 
   const Plan &plan_;
   std::vector<Operand> operands_;

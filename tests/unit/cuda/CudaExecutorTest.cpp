@@ -179,6 +179,38 @@ TEST_F(CudaExecutor, TraceTimesTheKernelsAskedForBehindAFlush) {
   }
 }
 
+TEST_F(CudaExecutor, AdjacentLaunchesAreMeasuredTogetherWhereAsked) {
+  Random random;
+  Machine machine(cudaSamplePlan(), open());
+  World world(random);
+  std::vector<uint8_t> wanted(machine.plan.kernels().size());
+  auto trace = [&](std::initializer_list<TestKernel> kernels) {
+    std::fill(wanted.begin(), wanted.end(), uint8_t(0));
+    for (TestKernel kernel : kernels)
+      wanted[uint32_t(kernel)] = 1;
+    std::vector<LaunchTrace> launches(16);
+    StepTrace trace{launches};
+    trace.wanted = wanted;
+    trace.together = true;
+    Step step = world.step(true); // single queries: partial sums, then what combines them
+    EXPECT_TRUE(machine.executor->run(step.batch(), &trace).isOk());
+    launches.resize(trace.count);
+    return launches;
+  };
+  auto both = trace({TestKernel::Partial, TestKernel::Combine});
+  ASSERT_EQ(both.size(), 1u);
+  EXPECT_EQ(both[0].kernel, uint32_t(TestKernel::Partial));
+  EXPECT_EQ(both[0].nanoseconds, 1'000'000u);
+  // Another launch between them ends the first measurement; the last one ends with the step.
+  auto apart = trace({TestKernel::Append, TestKernel::Combine, TestKernel::Gather,
+                      TestKernel::Scale, TestKernel::Store});
+  ASSERT_EQ(apart.size(), 2u);
+  EXPECT_EQ(apart[0].kernel, uint32_t(TestKernel::Append));
+  EXPECT_EQ(apart[0].nanoseconds, 500'000u);
+  EXPECT_EQ(apart[1].kernel, uint32_t(TestKernel::Combine));
+  EXPECT_GE(apart[1].nanoseconds, 1'500'000u);
+}
+
 TEST_F(CudaExecutor, AFailedStepSaysWhichKernelAndHasNoOutput) {
   Random random;
   Machine machine(cudaSamplePlan(), open(), false);
