@@ -10,6 +10,8 @@
 #include "compiler/cpu/CpuImage.h"
 #include "compiler/cpu/Passes.h"
 #include "compiler/import/Import.h"
+#include "compiler/operator/Attributes.h"
+#include "compiler/operator/ImportOperator.h"
 #include "compiler/tile/Passes.h"
 
 #include "mlir/IR/AsmState.h"
@@ -132,7 +134,8 @@ private:
   bool import() {
     auto start = std::chrono::steady_clock::now();
     bool isText = StringRef(options.input).ends_with(".mlir");
-    if (!(isText ? parse() : importDirectory()) || !openFiles())
+    bool isOperator = !options.operatorSignature.empty();
+    if (!(isOperator ? importSignature() : isText ? parse() : importDirectory()) || !openFiles())
       return false;
     finished("import", start);
     return ended(Stage::Import, *module);
@@ -146,6 +149,19 @@ private:
     importOptions.maxContext = options.context;
     importOptions.cacheElement = options.cacheElement;
     auto imported = importer::importModel(context, importOptions, report.warnings);
+    if (!imported.isOk())
+      return fail(CompileFailure::Model, imported.status().message());
+    module = imported.takeValue();
+    return true;
+  }
+
+  bool importSignature() {
+    OperatorDefaults defaults;
+    defaults.page = options.pageSize;
+    if (options.context)
+      defaults.context = options.context;
+    auto imported = importOperator(context, options.operatorSignature, options.templates, defaults,
+                                   report.warnings);
     if (!imported.isOk())
       return fail(CompileFailure::Model, imported.status().message());
     module = imported.takeValue();
@@ -179,6 +195,8 @@ private:
                                                         : WalkResult::advance();
     };
     bool hasFolder = directory && !directory.empty();
+    if ((*module)->hasAttr(kRandomWeightsAttr))
+      return true;
     if (!module->walk(readsFiles).wasInterrupted() || (!hasFolder && options.stopAfter))
       return true;
     if (!hasFolder)

@@ -20,6 +20,7 @@ struct CompileOptions {
   std::string input;          ///< model directory, or a .mlir file with @step: a graph, or what a
                               ///< stage left; stages that are done already are not run again
   std::string modelDirectory; ///< where a .mlir module's weights are; empty: as the module says
+  std::string operatorSignature; ///< instead of `input`, see compiler/operator/ImportOperator.h
   std::string output;         ///< the plan file
   std::string templates;      ///< folder of model templates, for model directories
   std::string schedules;      ///< folder of schedule files; empty: defaults

@@ -9,9 +9,11 @@
 //
 // Inside a dispatch everything stays f32: a result is rounded once, where it leaves, and a consumer
 // that computes in its operand's type widens it first. Linears, norms, attention and appends read
-// narrow values as they are. What the caller of the step gets or gives keeps its type, and so do
-// the scores of attention that was not fused.
+// narrow values as they are. What the caller of the step gets or gives keeps its type, unless the step
+// says with kActivationsAttr that it is an operator cut out of a model; and so do the scores of
+// attention that was not fused.
 #include "compiler/graph/Passes.h"
+#include "compiler/operator/Attributes.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -44,19 +46,33 @@ bool isReturned(Value value) {
 
 class Narrowing {
 public:
-  explicit Narrowing(FloatType element) : element(element) {}
+  /// `interface`: what the step is given and returns is narrowed too.
+  Narrowing(FloatType element, bool interface) : element(element), interface(interface) {}
 
   void run(func::FuncOp step) {
+    if (interface)
+      for (BlockArgument argument : step.getArguments())
+        if (isRowsOfF32(argument.getType())) {
+          argument.setType(narrow(argument.getType()));
+          readNarrow(argument);
+        }
     for (auto dispatch : llvm::to_vector(step.getOps<DispatchOp>()))
       for (OpResult result : dispatch.getResults())
         if (isActivation(dispatch, result))
           narrowResult(dispatch, result);
+    Operation *end = step.getBody().front().getTerminator();
+    step.setType(FunctionType::get(step.getContext(), step.getBody().getArgumentTypes(),
+                                   end->getOperandTypes()));
   }
 
 private:
+  static bool isRowsOfF32(Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getElementType().isF32() && tensor.getRank() >= 2;
+  }
+
   bool isActivation(DispatchOp dispatch, OpResult result) const {
-    auto type = dyn_cast<RankedTensorType>(result.getType());
-    if (!type || !type.getElementType().isF32() || type.getRank() < 2 || isReturned(result))
+    if (!isRowsOfF32(result.getType()) || (!interface && isReturned(result)))
       return false;
     Operation *root = yielded(dispatch, result).getDefiningOp();
     return !isa_and_nonnull<ScoresOp, SoftmaxOp, MixOp>(root);
@@ -114,7 +130,7 @@ private:
     Operation *user = use.getOwner();
     if (isa<SplatOp>(user)) // of the shape alone
       return true;
-    return isa<LinearOp, NormOp, AttentionOp, ScoresOp, CacheAppendOp, YieldOp>(user);
+    return isa<LinearOp, NormOp, AttentionOp, ScoresOp, CacheAppendOp, YieldOp, func::ReturnOp>(user);
   }
 
   Value widened(Value value) {
@@ -125,6 +141,7 @@ private:
   }
 
   FloatType element;
+  bool interface;
   llvm::DenseMap<Value, Value> roundings;
 };
 
@@ -135,7 +152,10 @@ struct NarrowActivationsPass : impl::NarrowActivationsPassBase<NarrowActivations
     func::FuncOp step = getOperation();
     FloatType type;
     Builder builder(&getContext());
-    if (element == "auto")
+    auto given = step->getAttrOfType<TypeAttr>(compiler::kActivationsAttr);
+    if (given)
+      type = dyn_cast<FloatType>(given.getValue());
+    else if (element == "auto")
       type = mainType(step);
     else if (element == "bf16")
       type = builder.getBF16Type();
@@ -147,7 +167,7 @@ struct NarrowActivationsPass : impl::NarrowActivationsPassBase<NarrowActivations
       return signalPassFailure();
     }
     if (type && type.getWidth() < 32)
-      Narrowing(type).run(step);
+      Narrowing(type, given != nullptr).run(step);
   }
 };
 

@@ -84,7 +84,8 @@ def NarrowActivationsPass : GraphPass<"quire-narrow-activations"> {
     } -> tensor<?x96xf32>                         yield %n } -> tensor<?x96xbf16>
     ```
     Mathematics inside a dispatch stays f32. Inputs and outputs of the step keep their types, and so
-    do the scores of attention that was not fused. A checkpoint of f32 stays as it is.
+    do the scores of attention that was not fused. A checkpoint of f32 stays as it is. On a step with
+    `quire.activations = bf16`, an operator on its own, inputs and outputs are activations too.
   }];
   let options = [Option<"element", "element", "std::string", "\"auto\"",
                         "auto (as most weight bytes), f32, f16 or bf16">];

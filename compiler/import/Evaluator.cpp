@@ -57,6 +57,11 @@ Status Evaluator::run() {
     if (input.shape) {
       frames.push_back({{}, input.origin});
       llvm::scope_exit leave([&] { frames.pop_back(); });
+      QUIRE_ASSIGN_OR_RETURN(Value shape, evaluate(*input.shape));
+      if (shape.isNull()) {
+        inputs.emplace(input.name, Value::null());
+        continue;
+      }
       QUIRE_ASSIGN_OR_RETURN(row, shapeOf(*input.shape, 1, 2));
     }
     inputs.emplace(input.name, Value{graph.input(input.name, input.isInteger, row)});

@@ -2,6 +2,7 @@
 // (WriteProgram.h).
 #include "compiler/plan/WritePlan.h"
 
+#include "compiler/operator/Attributes.h"
 #include "compiler/plan/Estimate.h"
 #include "compiler/plan/PlanSymbols.h"
 #include "compiler/plan/WriteProgram.h"
@@ -34,7 +35,8 @@ std::string textOf(Attribute attribute) {
 class ModuleWriter {
 public:
   ModuleWriter(ModuleOp module, const ModelFiles *files, const WriteOptions &options)
-      : module(module), options(options), weights(writer, files) {}
+      : module(module), options(options),
+        weights(writer, files, module->hasAttr(kRandomWeightsAttr)) {}
 
   FailureOr<PlanWriter> run() {
     auto entries = module.getOps<planir::EntryOp>();

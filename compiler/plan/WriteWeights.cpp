@@ -4,6 +4,9 @@
 #include "runtime/plan/Sizes.h"
 
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/Support/xxhash.h"
+
+#include <cmath>
 
 using namespace mlir;
 
@@ -35,9 +38,27 @@ uint32_t WeightWriter::fileRecord(uint32_t file) {
   return entry->second;
 }
 
+/// Products of rows of about unit variance with these have about unit variance. The numbers of a tensor
+/// depend on its name, so that a piece of it is the same in another shape.
+plan::SourceRecord WeightWriter::randomSource(graph::SourceAttr source, plan::ElementType element) {
+  plan::SourceRecord record{};
+  record.kind = plan::SourceKind::Random;
+  record.element = element;
+  record.file = plan::kNone;
+  record.scale = std::sqrt(3.0f / static_cast<float>(source.getColumns()));
+  record.tensor = writer.string(source.getTensor().str());
+  record.offset = llvm::xxh3_64bits(source.getTensor());
+  record.rows = static_cast<uint64_t>(source.getRows());
+  record.columns = static_cast<uint64_t>(source.getColumns());
+  record.bytes = record.rows * record.columns * plan::elementBytes(element);
+  return record;
+}
+
 FailureOr<plan::SourceRecord> WeightWriter::source(planir::WeightOp weight,
                                                    graph::SourceAttr source,
                                                    plan::ElementType element) {
+  if (random)
+    return randomSource(source, element);
   std::string name = source.getTensor().str();
   auto location = files ? files->find(name) : std::nullopt;
   if (!location)

@@ -15,7 +15,9 @@ std::optional<plan::ElementType> planElementType(mlir::Type type);
 
 class WeightWriter {
 public:
-  WeightWriter(PlanWriter &writer, const ModelFiles *files) : writer(writer), files(files) {}
+  /// `random`: weights are random numbers whatever `files` has (kRandomWeightsAttr).
+  WeightWriter(PlanWriter &writer, const ModelFiles *files, bool random)
+      : writer(writer), files(files), random(random) {}
 
   /// The index of the new record. Fails with a diagnostic when a source is absent or stored with
   /// another shape or element type.
@@ -25,10 +27,12 @@ public:
 private:
   mlir::FailureOr<plan::SourceRecord> source(planir::WeightOp weight, graph::SourceAttr source,
                                              plan::ElementType element);
+  plan::SourceRecord randomSource(graph::SourceAttr source, plan::ElementType element);
   uint32_t fileRecord(uint32_t file);
 
   PlanWriter &writer;
   const ModelFiles *files;
+  bool random;
   std::map<uint32_t, uint32_t> fileRecords; ///< index in ModelFiles to index in the plan
 };
 

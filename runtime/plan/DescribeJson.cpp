@@ -150,7 +150,7 @@ private:
                    {"rows", source.rows}};
     if (source.file != kNone)
       result["file"] = source.file;
-    if (source.kind == SourceKind::RotaryTable)
+    if (source.kind == SourceKind::RotaryTable || source.kind == SourceKind::Random)
       result["scale"] = source.scale;
     return result;
   }

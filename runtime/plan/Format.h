@@ -130,16 +130,19 @@ enum class SourceKind : uint32_t {
   Inline,           ///< [rows, columns] in the Data section
   RotaryTable,      ///< rows positions; Data holds columns/2 float frequencies. Column pairs are
                     ///< [cos(p f_0) .. cos(p f_n), sin(p f_0) .. sin(p f_n)], times `scale`
+  Random,           ///< for plans that are measured: no file, made when weights are loaded. Element i
+                    ///< in row-major order is scale * (u / 2^23 - 1), rounded, where u are the 24
+                    ///< highest bits of output offset + i (from 0) of SplitMix64 seeded with 0
   Count
 };
 
 struct SourceRecord {
   SourceKind kind;
   ElementType element;
-  uint32_t file;    ///< index into Files, kNone for Inline and RotaryTable
-  float scale;      ///< RotaryTable only
+  uint32_t file;    ///< index into Files, kNone for all but tensors
+  float scale;      ///< RotaryTable and Random only
   StringRef tensor; ///< name in the file, for messages
-  uint64_t offset;  ///< in the file, or in Data
+  uint64_t offset;  ///< in the file, or in Data; Random: the number of its first element
   uint64_t bytes;
   uint64_t rows; ///< after transposition
   uint64_t columns;

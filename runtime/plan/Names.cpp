@@ -41,7 +41,8 @@ const char *layoutName(WeightLayout layout) {
 }
 
 const char *sourceKindName(SourceKind kind) {
-  static constexpr const char *names[] = {"tensor", "transposedTensor", "inline", "rotaryTable"};
+  static constexpr const char *names[] = {"tensor", "transposedTensor", "inline", "rotaryTable",
+                                          "random"};
   return lookUp(names, kind);
 }
 

@@ -1,6 +1,7 @@
 // Checks every record of a plan but the program (ValidateProgram.cpp) and the insides of tensor maps
 // (ValidateTensorMap.cpp): strings, limits, weights and
 // their sources, pools, tensors, kernels, native code, partitions, and the totals in Info.
+#include "runtime/plan/FloatElement.h"
 #include "runtime/plan/Rules.h"
 
 #include <algorithm>
@@ -105,7 +106,8 @@ private:
       } else {
         QUIRE_RETURN_IF_ERROR(rule.equal(source.file, kNone, "file", "the value for data in the plan"));
       }
-      if (!fits(source.offset, source.bytes, limit))
+      bool isRandom = source.kind == SourceKind::Random;
+      if (!isRandom && !fits(source.offset, source.bytes, limit))
         return rule.broken("bytes " + std::to_string(source.offset) + " to +" +
                            std::to_string(source.bytes) + " go beyond the " +
                            std::to_string(limit) + " bytes of " +
@@ -114,6 +116,9 @@ private:
         QUIRE_RETURN_IF_ERROR(rotary(source, rule));
         continue;
       }
+      if (isRandom && (!isFloat(source.element) || !std::isfinite(source.scale)))
+        return rule.broken(std::string("random elements are finite numbers, not ") +
+                           elementName(source.element) + " times " + std::to_string(source.scale));
       auto bytes = weightBytes(WeightLayout::RowMajor, source.element, source.rows, source.columns, 0);
       if (!bytes || *bytes != source.bytes)
         return rule.broken(std::to_string(source.rows) + " x " + std::to_string(source.columns) +
@@ -124,8 +129,7 @@ private:
   }
 
   static Status rotary(const SourceRecord &source, const RecordCheck &rule) {
-    if (source.element != ElementType::F32 && source.element != ElementType::F16 &&
-        source.element != ElementType::BF16)
+    if (!isFloat(source.element))
       return rule.broken(std::string("a rotary table cannot have element type ") +
                          elementName(source.element));
     if (source.columns % 2 != 0)

@@ -2,12 +2,12 @@
 // elements go through 8 x 8 and 4 x 4 SSE2 transposes, everything else element by element.
 #include "runtime/weights/Prepack.h"
 
+#include "runtime/plan/FloatElement.h"
+
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <emmintrin.h>
-
 
 namespace quire {
 namespace {
@@ -135,13 +135,6 @@ void transposed(const PrepackTarget &target, const PrepackPiece &piece, const ui
   });
 }
 
-uint16_t roundToBf16(float value) {
-  auto bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value))
-    return static_cast<uint16_t>((bits >> 16) | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 } // namespace
 
 void prepackRows(const PrepackTarget &target, const PrepackPiece &piece, const uint8_t *source,
@@ -174,17 +167,7 @@ void prepackTransposed(const PrepackTarget &target, const PrepackPiece &piece,
 
 void computeRotaryRows(plan::ElementType element, const float *frequencies, uint64_t frequencyCount,
                        float scale, uint64_t firstPosition, uint64_t positions, uint8_t *rows) {
-  auto put = [&](uint64_t index, float value) {
-    if (element == plan::ElementType::F32) {
-      std::memcpy(rows + 4 * index, &value, 4);
-    } else if (element == plan::ElementType::BF16) {
-      uint16_t bits = roundToBf16(value);
-      std::memcpy(rows + 2 * index, &bits, 2);
-    } else {
-      auto half = static_cast<_Float16>(value);
-      std::memcpy(rows + 2 * index, &half, 2);
-    }
-  };
+  auto put = [&](uint64_t index, float value) { plan::storeFloat(element, rows, index, value); };
   for (uint64_t p = 0; p < positions; ++p) {
     auto position = static_cast<float>(firstPosition + p);
     uint64_t row = p * 2 * frequencyCount;
@@ -195,6 +178,20 @@ void computeRotaryRows(plan::ElementType element, const float *frequencies, uint
       put(row + frequencyCount + f, static_cast<float>(std::sin(angle)) * scale);
     }
   }
+}
+
+void computeRandomRows(const plan::SourceRecord &source, uint64_t firstRow, uint64_t rowCount,
+                       uint64_t firstColumn, uint64_t columnCount, uint8_t *rows) {
+  for (uint64_t row = 0; row < rowCount; ++row)
+    for (uint64_t column = 0; column < columnCount; ++column) {
+      uint64_t bits = source.offset + (firstRow + row) * source.columns + firstColumn + column;
+      bits = (bits + 1) * 0x9e3779b97f4a7c15ull; // SplitMix64
+      bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9ull;
+      bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebull;
+      bits ^= bits >> 31;
+      float unit = static_cast<float>(bits >> 40) * 0x1p-23f - 1;
+      plan::storeFloat(source.element, rows, row * columnCount + column, source.scale * unit);
+    }
 }
 
 } // namespace quire

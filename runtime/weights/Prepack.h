@@ -40,4 +40,9 @@ void prepackTransposed(const PrepackTarget &target, const PrepackPiece &piece,
 void computeRotaryRows(plan::ElementType element, const float *frequencies, uint64_t frequencyCount,
                        float scale, uint64_t firstPosition, uint64_t positions, uint8_t *rows);
 
+/// Rows [firstRow, +rowCount) and columns [firstColumn, +columnCount) of a source of kind Random, in
+/// row-major order. What an element is depends on its place in the source alone.
+void computeRandomRows(const plan::SourceRecord &source, uint64_t firstRow, uint64_t rowCount,
+                       uint64_t firstColumn, uint64_t columnCount, uint8_t *rows);
+
 } // namespace quire

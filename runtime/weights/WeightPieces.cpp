@@ -100,6 +100,13 @@ Status WeightFiles::move(const Plan &plan, const WeightPiece &piece, uint8_t *ba
     prepackRows(target, piece.target, buffer.data(), source.columns);
     return Status::ok();
   }
+  if (source.kind == SourceKind::Random) {
+    buffer.resize(pieceBytes(plan, piece));
+    computeRandomRows(source, piece.sourceRow, piece.target.rows, piece.target.column,
+                      piece.target.columns, buffer.data());
+    prepackRows(target, piece.target, buffer.data(), piece.target.columns);
+    return Status::ok();
+  }
   bool transposed = source.kind == SourceKind::TransposedTensor;
   // The piece in terms of how the source is stored.
   uint64_t storedColumns = transposed ? source.rows : source.columns;

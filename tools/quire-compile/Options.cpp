@@ -24,6 +24,10 @@ constexpr const char *kExamples = R"(Examples:
   quire-compile MODEL_DIR -o m.plan --dump-ir=ir          every stage and every pass as a file
   quire-compile MODEL_DIR -o m.plan --target=cuda         a plan for NVIDIA GPUs (needs NVRTC, no GPU)
   quire-compile MODEL_DIR --compile-to=cuda               the kernels as the GPU's generator prints them
+  quire-compile --operator 'attention heads=32 kv_heads=8 head=128 context=4096' -o a.plan
+  quire-compile --operator 'linear in_features=4096 out_features=6144 type=f16' -o l.plan
+                                                          one operator on random weights, to measure it;
+                                                          models/operators says which there are
 Exit codes: 0 done, 1 cannot write, 2 wrong usage, 3 model missing or damaged, 6 compilation failed.)";
 
 /// The folder of model templates: beside the program, in an installed prefix, or in the source tree.
@@ -125,6 +129,9 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
 
   program.add_option("model", options.input, "Model directory, or .mlir module: a graph or a stage's IR")
       ->type_name("MODEL_DIR|FILE.mlir");
+  program.add_option("--operator", options.operatorSignature,
+                     "Instead of a model: one operator, such as 'linear in_features=4096 out_features=6144'")
+      ->type_name("SIGNATURE");
   program.add_option("-o,--output", options.output, "Where to write the plan (or the stage's IR)")
       ->type_name("FILE");
   program.add_option("--model-dir", options.modelDirectory, "Folder of a .mlir module's weights");
@@ -181,8 +188,10 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
     exitCode = kOk;
     return false;
   }
-  if (options.input.empty())
-    return usage("no model was given", exitCode);
+  if (options.input.empty() == options.operatorSignature.empty())
+    return usage(options.input.empty() ? "no model was given"
+                                       : "a model and --operator are one too many",
+                 exitCode);
   if (!stage.empty())
     options.stopAfter = compiler::stageNamed(stage);
   else if (options.output.empty())

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <tuple>
 
 using namespace quire;
 using namespace quire::plan;
@@ -266,6 +267,65 @@ TEST(WeightStore, RotaryTableHasCosinesThenSines) {
                     std::sin(double(angle)) * kScale, bound);
       }
   }
+}
+
+/// A weight of two random sources, [900, 700] and [500, 700], in panels of 32.
+Result<Plan> randomPlan(ElementType element, float scale) {
+  PlanWriter writer = emptyPlan("/");
+  SourceRecord sources[2] = {};
+  for (SourceRecord &source : sources) {
+    source.kind = SourceKind::Random;
+    source.element = element;
+    source.file = kNone;
+    source.scale = scale;
+    source.columns = 700;
+  }
+  sources[0].rows = 900;
+  sources[1].rows = 500;
+  sources[1].offset = 1u << 20;
+  for (SourceRecord &source : sources)
+    source.bytes = source.rows * source.columns * elementBytes(element);
+  WeightRecord weight{};
+  weight.element = element;
+  weight.layout = WeightLayout::Panel;
+  weight.panel = 32;
+  weight.rows = 1400;
+  weight.columns = 700;
+  writer.addWeight(weight, sources);
+  return Plan::fromBytes(writer.bytes());
+}
+
+// However they are cut into pieces: the oracle draws them one after the other.
+TEST(WeightStore, RandomWeightsAreTheNumbersOfSplitMix64) {
+  for (auto [element, bound] :
+       {std::pair(ElementType::F32, 0.0f), std::pair(ElementType::F16, 2e-4f),
+        std::pair(ElementType::BF16, 2e-3f)}) {
+    auto plan = randomPlan(element, 0.5f);
+    ASSERT_TRUE(plan.isOk()) << plan.status().message();
+    WeightOptions options;
+    options.threads = 2;
+    auto store = WeightStore::load(*plan, options);
+    ASSERT_TRUE(store.isOk()) << store.status().message();
+    auto *memory = static_cast<const uint8_t *>((*store)->data(0));
+    for (auto [firstRow, rows, offset] : {std::tuple(0, 900, 0), std::tuple(900, 500, 1 << 20)}) {
+      uint64_t state = static_cast<uint64_t>(offset) * 0x9e3779b97f4a7c15ull;
+      for (int row = firstRow; row < firstRow + rows; ++row)
+        for (int column = 0; column < 700; ++column) {
+          state += 0x9e3779b97f4a7c15ull;
+          uint64_t bits = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ull;
+          bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebull;
+          double unit = double((bits ^ (bits >> 31)) >> 40) / 8388608.0 - 1;
+          auto at = static_cast<uint64_t>((row / 32 * 700 + column) * 32 + row % 32);
+          ASSERT_NEAR(asFloat(memory + at * elementBytes(element), element), 0.5 * unit, bound)
+              << "row " << row << ", column " << column;
+        }
+    }
+  }
+}
+
+TEST(WeightStore, RandomWeightsMustBeFiniteNumbers) {
+  EXPECT_FALSE(randomPlan(ElementType::I32, 1).isOk());
+  EXPECT_FALSE(randomPlan(ElementType::F32, INFINITY).isOk());
 }
 
 struct OneTensorPlan {
