@@ -32,10 +32,11 @@ class Planner {
 public:
   explicit Planner(const SchedulerConfig &config);
 
+  static constexpr int32_t kStepsAhead = 4; ///< that a swap-out begins before its pages are needed
+
   void plan(const SchedulerState &state, Micros now, StepPlan &plan);
 
 private:
-  static constexpr int32_t kStepsAhead = 4; ///< that a swap-out begins before its pages are needed
   struct Growth {
     int32_t tokens;   ///< that can be computed
     int32_t shortage; ///< pages that the first token lacks, if none can

@@ -58,6 +58,8 @@ public:
       buffer.reserve(1 << 16);
   }
 
+  bool isOn() const { return recorder != nullptr; }
+
   void config(const SchedulerConfig &config);
   void add(const SequenceSpec &spec, Micros now, RequestId id, uint64_t serial);
   void fork(RequestId parent, int32_t keep, RequestId id, uint64_t serial);

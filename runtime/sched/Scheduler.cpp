@@ -21,6 +21,9 @@ Scheduler::Scheduler(const SchedulerConfig &config, Recorder *recorder)
   state.swapping.reserve(size_t(state.config.maxSequences) * 2);
   hits.reserve(pagesFor(state.config.maxContext, state.config.cache.pageSize));
   pins.reserve(state.config.maxSequences);
+  growing.reserve(state.running.capacity());
+  growthCounts.reserve(state.config.cache.pageSize);
+  growthEnds.reserve(state.config.cache.pageSize);
   record.config(state.config);
 }
 

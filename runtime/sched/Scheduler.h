@@ -71,6 +71,18 @@ public:
 
   /// Ends requests whose deadline or queue time is over. Valid until the next call.
   std::span<const RequestId> expire(Micros now);
+  /// expire() changes nothing before this time.
+  Micros nextExpiryTime() const { return nextExpiry; }
+
+  /// How many steps from now on are alike whatever the time is, if nobody arrives, ends or expires:
+  /// each computes and samples one token of every running request, admits and preempts nobody, and
+  /// copies nothing. 0 when that cannot be told without planning: with prompts to compute, few free
+  /// pages, windows, token values, a step or a copy under way, or a recorder.
+  int32_t steadySteps() const;
+  /// Does what plan, commit, settle and complete of that many steps do, at most steadySteps().
+  /// Entry i of what it returns are the requests that took a page of each group in step i, and
+  /// again in every pageSize-th step after it. Valid until the next call.
+  std::span<const int32_t> takeSteadySteps(int32_t steps);
 
   // The state, to look at.
   const SchedulerConfig &config() const { return state.config; }
@@ -124,6 +136,10 @@ private:
   std::vector<RequestId> freeIds;
   std::vector<RequestId> expired;
   std::vector<PageId> hits, pins; ///< scratch of commit
+  // Scratch of takeSteadySteps: running requests by the first step in which they take a page.
+  std::vector<RequestId> growing;
+  std::vector<int32_t> growthCounts, growthEnds;
+  std::vector<PageCopy> copies; ///< stays empty
   uint64_t serials = 0, seniorities = 0;
   Micros nextExpiry;
   int32_t ending = 0, transfers = 0;

@@ -41,6 +41,10 @@ Distribution summarise(std::span<const float> samples) {
 }
 
 void LatencySamples::summariseInto(SimulationFigures &figures) {
+  for (size_t micros = 0; micros < counts.size(); ++micros)
+    if (counts[micros] > 0)
+      between.push_back({double(micros), counts[micros]});
+  counts.clear();
   figures.firstToken = summarise(std::span(first));
   figures.interToken = summarise(std::span(between));
   figures.endToEnd = summarise(std::span(whole));

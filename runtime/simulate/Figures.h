@@ -45,6 +45,7 @@ struct SimulationFigures {
   int64_t expired = 0; ///< their deadline or queue time passed
   int64_t promptTokens = 0, newTokens = 0; ///< of finished requests
   int64_t steps = 0;
+  int64_t steadySteps = 0; ///< of them, taken at once with others because they could not differ
   int64_t rows = 0;        ///< token rows of all steps, padding included
   Micros duration = 0;     ///< from the first arrival to the last end
   Micros busy = 0;         ///< of it, in steps
@@ -60,16 +61,24 @@ struct SimulationFigures {
   }
 };
 
-/// Collects latencies; summarises them at the end. Equal ones in a row, as the rows of one step have
-/// them, take the memory of one.
+/// Collects latencies; summarises them at the end. Latencies between tokens, by far the most, are
+/// counted by value where they are short; of the others equal ones in a row take the memory of one.
 class LatencySamples {
 public:
   void firstToken(Micros micros) { add(first, micros); }
-  void interToken(Micros micros, int64_t count = 1) { add(between, micros, count); }
+  void interToken(Micros micros, int64_t count = 1) {
+    if (micros >= kCounted)
+      return add(between, micros, count);
+    if (static_cast<size_t>(micros) >= counts.size())
+      counts.resize(static_cast<size_t>(micros) + 1);
+    counts[static_cast<size_t>(micros)] += count;
+  }
   void endToEnd(Micros micros) { add(whole, micros); }
   void summariseInto(SimulationFigures &figures);
 
 private:
+  static constexpr Micros kCounted = 1 << 18;
+
   static void add(std::vector<SampleRun> &runs, Micros micros, int64_t count = 1) {
     if (!runs.empty() && runs.back().value == double(micros))
       runs.back().count += count;
@@ -77,6 +86,7 @@ private:
       runs.push_back({double(micros), count});
   }
   std::vector<SampleRun> first, between, whole;
+  std::vector<int64_t> counts; ///< between tokens, by microseconds
 };
 
 } // namespace quire

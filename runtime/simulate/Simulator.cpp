@@ -11,6 +11,7 @@ namespace {
 
 constexpr Micros kNever = std::numeric_limits<Micros>::max();
 constexpr int64_t kStepsPerMemoryLook = 8; ///< looking at every table at every step is too slow
+constexpr int32_t kFewestAtOnce = 3; ///< fewer steps are as fast one by one
 constexpr int64_t kStepsPerReport = 1 << 12;
 constexpr int kMostIdlePlans = 1000; ///< plans without a row at one moment
 
@@ -35,6 +36,7 @@ private:
   };
   struct Live {
     size_t request = 0; ///< index into the trace
+    int32_t newTokens = 0;
     int32_t written = 0;
     Micros lastToken = 0;
   };
@@ -43,13 +45,20 @@ private:
     Micros end;
   };
 
+  /// In tokens.
+  struct MemorySums {
+    double unused = 0, stored = 0, reserved = 0;
+  };
+
   void takeArrivals();
   void add(size_t index);
   void landCopies();
   void launch(Flight &flight);
   void land(Flight &flight);
   void commitToken(RequestId id);
-  void lookAtMemory(double micros);
+  void takeSteadySteps(const StepPlan &last);
+  void account(const MemorySums &sums, int32_t usedPages, Micros micros);
+  MemorySums sumMemory() const;
   Micros nextEvent() const;
 
   const Trace &trace;
@@ -62,7 +71,9 @@ private:
   std::vector<Copy> copies;
   Micros linkFree[2] = {}; ///< when the link is free, by Transfer::out
   std::vector<int32_t> prompt;
+  std::vector<Micros> times; ///< scratch
   size_t nextArrival = 0;
+  int32_t leastLeft = 0; ///< of the last step's requests: tokens until the first one ends
   Micros now = 0, lastEnd = 0;
   LatencySamples samples;
   SimulationFigures figures;
@@ -99,7 +110,7 @@ void Simulation::add(size_t index) {
   }
   if (static_cast<size_t>(*id) >= live.size())
     live.resize(*id + 1);
-  live[*id] = {index, 0, 0};
+  live[*id] = {index, request.newTokens, 0, 0};
 }
 
 void Simulation::landCopies() {
@@ -124,49 +135,58 @@ void Simulation::launch(Flight &flight) {
   flight.end = now + (plan.items.empty() ? 0 : stepTime(config.scheduling.cost, plan.shape));
   figures.busy += flight.end - now;
   figures.rows += plan.tokenCount;
-  figures.memory.peakPages =
-      std::max(figures.memory.peakPages, scheduler.cache().pages().usedCount());
+  int32_t usedPages = scheduler.cache().pages().usedCount();
+  figures.memory.peakPages = std::max(figures.memory.peakPages, usedPages);
   if (++figures.steps % kStepsPerMemoryLook == 1)
-    lookAtMemory(double(flight.end - now));
+    account(sumMemory(), usedPages, flight.end - now);
   if (observer)
     observer->step(scheduler, plan, now, flight.end);
 }
 
-void Simulation::lookAtMemory(double micros) {
+Simulation::MemorySums Simulation::sumMemory() const {
   int32_t pageSize = scheduler.config().cache.pageSize;
-  MemoryUse &memory = figures.memory;
+  int32_t groups = scheduler.config().cache.groupCount;
   const SchedulerState &state = scheduler.look();
-  double unused = 0, stored = 0, reserved = 0;
+  MemorySums sums;
   for (const std::vector<RequestId> *queue : {&state.running, &state.swapping})
     for (RequestId id : *queue) {
       const Sequence &sequence = scheduler.sequence(id);
       if (sequence.table.empty())
         continue;
-      int32_t groups = scheduler.config().cache.groupCount;
-      unused += (double(sequence.table.size()) * pageSize - sequence.computed) * groups;
-      stored += sequence.computed;
-      reserved += sequence.limit;
+      sums.unused += (double(sequence.table.size()) * pageSize - sequence.computed) * groups;
+      sums.stored += sequence.computed;
+      sums.reserved += sequence.limit;
     }
-  memory.allocated += micros * pageSize * scheduler.cache().pages().usedCount();
-  memory.unused += micros * unused;
-  memory.stored += micros * stored;
-  memory.reserved += micros * reserved;
+  return sums;
+}
+
+/// Takes the memory's state into the figures, weighed with the time of the step.
+void Simulation::account(const MemorySums &sums, int32_t usedPages, Micros time) {
+  MemoryUse &memory = figures.memory;
+  double micros = double(time);
+  memory.allocated += micros * scheduler.config().cache.pageSize * usedPages;
+  memory.unused += micros * sums.unused;
+  memory.stored += micros * sums.stored;
+  memory.reserved += micros * sums.reserved;
   memory.micros += micros;
 }
 
 void Simulation::land(Flight &flight) {
   now = flight.end;
+  leastLeft = std::numeric_limits<int32_t>::max();
   for (const StepItem &item : flight.plan.items)
     if (item.sample)
       commitToken(item.request);
   scheduler.complete(flight.plan);
+  if (leastLeft > 0)
+    return;
   for (const StepItem &item : flight.plan.items) {
     if (!item.sample || !scheduler.isLive(item.request))
       continue;
     const Live &one = live[item.request];
-    const TraceRequest &request = trace.requests[one.request];
-    if (one.written < request.newTokens)
+    if (one.written < one.newTokens)
       continue;
+    const TraceRequest &request = trace.requests[one.request];
     ++figures.finished;
     figures.promptTokens += request.promptTokens;
     figures.newTokens += request.newTokens;
@@ -190,6 +210,54 @@ void Simulation::commitToken(RequestId id) {
   else
     samples.interToken(now - one.lastToken);
   one.lastToken = now;
+  leastLeft = std::min(leastLeft, one.newTokens - one.written);
+}
+
+/// Behind a step that is over: takes the steps that can only go on as it did, up to the one before
+/// the next arrival or end. The figures are those of single steps, to the last bit.
+void Simulation::takeSteadySteps(const StepPlan &last) {
+  int32_t rows = scheduler.runningCount();
+  if (config.everyStep || observer || !copies.empty() || leastLeft < kFewestAtOnce ||
+      last.sampleCount != rows || static_cast<int32_t>(last.items.size()) != rows)
+    return;
+  Micros until = scheduler.nextExpiryTime();
+  if (nextArrival < trace.requests.size())
+    until = std::min(until, trace.requests[nextArrival].arrival);
+  int32_t most = std::min(scheduler.steadySteps(), leastLeft - 1);
+  StepShape shape;
+  for (RequestId id : scheduler.look().running)
+    shape.add(scheduler.sequence(id).computed, 1, true);
+  times.clear();
+  for (Micros time = now; time < until && static_cast<int32_t>(times.size()) < most;) {
+    times.push_back(stepTime(config.scheduling.cost, shape));
+    time += times.back();
+    shape.decodeKeys += rows;
+  }
+  if (times.empty())
+    return;
+  const CacheShape &cache = scheduler.config().cache;
+  int32_t usedPages = scheduler.cache().pages().usedCount();
+  MemorySums sums = sumMemory();
+  std::span<const int32_t> growing =
+      scheduler.takeSteadySteps(static_cast<int32_t>(times.size()));
+  for (size_t i = 0; i < times.size(); ++i) {
+    int32_t taken = growing[i % growing.size()] * cache.groupCount;
+    usedPages += taken;
+    sums.unused += double(taken) * cache.pageSize - double(rows) * cache.groupCount;
+    sums.stored += rows;
+    figures.busy += times[i];
+    figures.rows += rows;
+    if (++figures.steps % kStepsPerMemoryLook == 1)
+      account(sums, usedPages, times[i]);
+    samples.interToken(times[i], rows);
+    now += times[i];
+  }
+  figures.steadySteps += static_cast<int64_t>(times.size());
+  figures.memory.peakPages = std::max(figures.memory.peakPages, usedPages);
+  for (RequestId id : scheduler.look().running) {
+    live[id].written += static_cast<int32_t>(times.size());
+    live[id].lastToken = now;
+  }
 }
 
 Micros Simulation::nextEvent() const {
@@ -232,6 +300,7 @@ Result<SimulationFigures> Simulation::run(const SimulationProgress &progress) {
       if (!config.overlap) {
         land(next);
         flying = nullptr;
+        takeSteadySteps(next.plan);
       }
     } else if (!landed) {
       Micros event = nextEvent();

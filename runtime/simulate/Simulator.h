@@ -22,6 +22,9 @@ struct SimulationConfig {
   int32_t answerLimit = 0;
   bool knownLengths = false; ///< the scheduler is told the length of each answer
   bool overlap = false;      ///< a step is planned when the one before it starts
+  /// Plan every step, also those that are known to be like the one before. The figures are the
+  /// same; with `overlap`, a recorder or an observer it is done in any case.
+  bool everyStep = false;
 };
 
 /// Sees every step when it starts. `end` is when it will be over.

@@ -112,7 +112,9 @@ int simulateTrace(const SimulateOptions &options, const Trace &trace,
     observers.add(&timeline);
   if (!options.chromeTrace.empty())
     observers.add(&chrome);
-  Result<std::vector<SimulatedRun>> runs = runAll(options, trace, config, recorder, &observers);
+  bool observed = !options.report.empty() || !options.chromeTrace.empty();
+  Result<std::vector<SimulatedRun>> runs =
+      runAll(options, trace, config, recorder, observed ? &observers : nullptr);
   if (!runs.isOk())
     return interrupted() ? static_cast<int>(kInterrupted) : fail(kGeneral, runs.status());
   Status status = file ? file->close() : Status::ok();

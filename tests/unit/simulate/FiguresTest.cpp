@@ -17,8 +17,9 @@ TEST(Figures, CountedSamplesAreSamples) {
     std::vector<double> all;
     double sum = 0;
     int32_t values = uniform(random, 1, 6);
+    Micros unit = 1000 * uniform(random, 1, 100);
     for (int32_t i = uniform(random, 1, 300); i > 0; --i) {
-      Micros value = uniform(random, 1, values) * 1000;
+      Micros value = uniform(random, 1, values) * unit;
       int32_t count = uniform(random, 1, 5);
       samples.interToken(value, count);
       all.insert(all.end(), static_cast<size_t>(count), double(value));
