@@ -1,6 +1,7 @@
 // Implements FakeDriver.h. Not thread safe: the tests use one thread at a time.
 #include "FakeDriver.h"
 #include "FakeMemory.h"
+#include "FakeObjects.h"
 
 #include "../runtime/SamplePlan.h"
 #include "runtime/device/cuda/Driver.h"
@@ -9,8 +10,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <utility>
 
@@ -23,29 +22,6 @@ namespace {
 constexpr CUresult kInvalid = 1, kNotFound = 500, kCaptureUnsupported = 900, kInvalidImage = 200;
 
 constexpr const char *kCompiled = "a real cubin"; ///< what it holds is not looked at
-
-using Operation = std::function<CUresult()>;
-
-struct Stream {
-  std::deque<Operation> queue;
-  uint64_t submitted = 0, done = 0;
-  struct Graph *capture = nullptr;
-};
-struct Graph {
-  std::vector<Operation> operations;
-};
-struct Event {
-  Stream *stream = nullptr;
-  uint64_t position = 0;
-};
-struct Module {
-  std::string kernel;
-};
-struct Function {
-  std::string kernel;
-  uint32_t index;
-  int sharedLimit = 48 << 10;
-};
 
 FakeCuda state;
 CUresult sticky = CUDA_SUCCESS;
