@@ -20,7 +20,7 @@ expect() {
   code=$1 pattern=$2
   shift 2
   checks=$((checks + 1))
-  "$quire" bench --device "$device" --threads 1 "$@" >"$scratch/out" 2>"$scratch/err" </dev/null
+  "$quire" bench "$@" --device "$device" --threads 1 >"$scratch/out" 2>"$scratch/err" </dev/null
   got=$?
   where=err
   [ "$code" -eq 0 ] && where=out
@@ -55,7 +55,64 @@ grep -q "costs: 'token=x' is not a cost" "$scratch/err" || report 'no word about
 expect 2 'do not fit a context of 128' "$plan" --prompt 120 --tokens 8
 expect 2 '3 sequences are more than the 2 of the plan' "$plan" --prompt 8 --sequences 3
 expect 3 'none.plan' "$scratch/none.plan"
+
+# The subcommands: a row for each shape, as many times as rounds, and only shapes that the plan takes.
+# rows COUNT PATTERN: that many lines of the output match.
+rows() {
+  checks=$((checks + 1))
+  [ "$(grep -c -- "$2" "$scratch/out")" -eq "$1" ] || report "not $1 lines with '$2'"
+}
+# numbers COUNT KEY: the output is JSON whose arrays KEY hold that many numbers together.
+numbers() {
+  checks=$((checks + 1))
+  [ "$(sed -n "/\"$2\": \[/,/]/p" "$scratch/out" | grep -c '^ *[0-9]')" -eq "$1" ] ||
+    report "not $1 numbers of $2"
+}
+expect 0 '^| 100 | [0-9.]* ([0-9.]*) | [0-9.]* |$' prefill "$plan" --lengths 24,100 --rounds 2
+rows 1 '^| 24 |'
+expect 0 '"command": "prefill"' prefill "$plan" --lengths 24,100 --rounds 2 --json
+numbers 4 seconds
+expect 2 'a prompt of 129 does not fit a context of 128' prefill "$plan" --lengths 24,129
+expect 0 '^| 2 | 50 | [0-9.]* ([0-9.]*) |' generate "$plan" --context 50 --tokens 3 --rounds 2
+rows 1 '^| 1 | 50 |'
+expect 0 '"tokensPerSecond": [1-9]' generate "$plan" --sequences 2 --context 50 --tokens 3 --rounds 2 --json
+numbers 6 seconds
+expect 2 '3 sequences are more than the 2 of the plan' generate "$plan" --sequences 3 --context 50
+expect 0 '^| process start to first token | [0-9.]* s |' startup "$plan" --rounds 1
+expect 0 '"answerSeconds"' startup "$plan" --rounds 2 --json
+numbers 2 firstTokenSeconds
+numbers 2 readySeconds
+# A token is there after the model, and the model before its first token.
+checks=$((checks + 1))
+tr -d ' ,\n' <"$scratch/out" | grep -q '"readySeconds":\[0\.[0-9]*[1-9]' || report 'ready in no time, or never'
+expect 3 'none.plan' startup "$scratch/none.plan"
+expect 0 '^| 3 | linear_gate_r[0-9]* | [0-9.]* ([0-9.]*) |' linear "$plan" --rows 1,3 --rounds 2
+rows 5 '^| 1 | linear'   # five linears of the demo; its logits have a row for each sequence
+rows 4 '^| 3 | linear'   # of which there are two
+expect 0 '"flops": 262144.0' linear "$plan" --rows 1 --rounds 2 --json
+numbers 10 seconds
+expect 0 '^| 2 | 60 | attention_q[0-9]* |' attention "$plan" --lengths 60,120 --tokens 120 --rounds 1
+rows 1 '^| 1 | 120 | attention'
+expect 0 '^| 2 | 90 | attention_q1 | [0-9.]* ([0-9.]*) |' decode "$plan" --batches 1x30,2x90 --rounds 1
+expect 0 '"format": 1' decode "$plan" --batches 2x90 --rounds 3 --json
+numbers 3 seconds
+rows 6 '^ *"attention_q1",*$' # a launch for each of six layers
+expect 2 '3 x 1 tokens behind 49 others are more than the plan takes' decode "$plan" --batches 3x50
+expect 2 'write SEQUENCESxCONTEXT' decode "$plan" --batches 3by50
+# Operators: compiled here, or plans that were.
+attention='attention heads=4 kv_heads=2 head=32 page=16 mask=full'
+# Two sequences, each 40 x 40 pairs of a query and a key, 4 FLOPs for each of the 128 numbers of all heads.
+expect 0 '"flops": 1638400.0' attention --operator "$attention" --lengths 40 --tokens 80 --rounds 1 --json
+expect 0 '^| 5 | linear_gate_' linear --operator 'linear in_features=64 out_features=96 gated' --rows 5 --rounds 1
+mkdir "$scratch/plans" "$scratch/nothing"
+"$(dirname "$quire")/quire-compile" -q --operator "$attention" -o "$scratch/plans/a.plan" --cpu=v3 --context=64 \
+  --max-tokens=64 >/dev/null || report 'no plan of an operator'
+expect 0 "^$attention\$" decode "$scratch/plans" --batches 1x64 --rounds 1
+rows 1 '^| 1 | 64 | attention_q1 |'
+expect 3 'there is no operator' linear --operator 'matmul rows=3'
+expect 3 'holds neither a model' attention "$scratch/nothing"
 device=tpu
+expect 2 'write cpu, cuda' linear "$plan"
 expect 2 'write cpu, cuda' "$plan" --prompt 8 --tokens 2
 
 echo "$checks checks, $failures failed"

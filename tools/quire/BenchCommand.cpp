@@ -1,11 +1,9 @@
-// quire bench: how fast a plan's steps are on this machine: prompts, tokens, and where the time goes.
-#include "tools/quire/Commands.h"
-#include "tools/quire/Console.h"
-#include "tools/quire/DeviceChoice.h"
-#include "tools/quire/PlanCache.h"
+// quire bench: how fast a plan's steps are on this machine: prompts, tokens, and where the time goes. Its
+// subcommands (BenchCommands.h) measure one thing over many shapes.
+#include "tools/quire/BenchCommands.h"
+#include "tools/quire/BenchPlan.h"
 #include "tools/quire/StepDriver.h"
 
-#include "runtime/base/CpuInfo.h"
 #include "runtime/base/File.h"
 #include "runtime/engine/ExecutorRunner.h"
 #include "runtime/engine/StepMeasurement.h"
@@ -20,16 +18,15 @@
 namespace quire::cli {
 namespace {
 
-struct Options {
-  std::string model, modelDirectory;
-  std::string device = "auto";
-  uint32_t threads = 0, sequences = 0, prompt = 512, tokens = 64, rounds = 3;
-  bool kernels = false, json = false;
+struct Options : BenchOptions {
+  std::string model;
+  uint32_t sequences = 0, prompt = 512, tokens = 64;
+  bool kernels = false;
   std::string costs; ///< file to write
   double costsSeconds = 10;
 };
 
-struct KernelTime {
+struct TracedKernel {
   std::string name;
   uint32_t launches = 0;
   double seconds = 0;
@@ -39,7 +36,7 @@ struct Measured {
   std::string model, device;
   double load = 0;
   std::vector<double> prompts, steps; ///< seconds
-  std::vector<KernelTime> kernels;    ///< of one decode step, the slowest first
+  std::vector<TracedKernel> kernels;    ///< of one decode step, the slowest first
   double traced = 0;
 };
 
@@ -48,15 +45,13 @@ double quantile(std::vector<double> values, double part) {
   return values[static_cast<size_t>(part * static_cast<double>(values.size() - 1))];
 }
 
-/// The plan with all that is needed to run its steps.
-struct Loaded {
-  std::unique_ptr<Device> device;
-  std::unique_ptr<WeightStore> weights;
-  std::unique_ptr<Executor> executor;
-};
-
-int load(const Plan &plan, const ModelLocation &location, const Options &options, Loaded &loaded) {
-  const plan::InfoRecord &info = plan.info();
+/// Opens the plan and makes room for all sequences.
+int load(const ModelLocation &location, Options &options, BenchPlan &bench) {
+  if (int code = bench.open(location))
+    return code;
+  const plan::InfoRecord &info = bench.plan->info();
+  if (options.sequences == 0)
+    options.sequences = options.costs.empty() ? 1 : std::min(info.maxSequences, info.maxSamples);
   uint32_t context = options.prompt + options.tokens + 1;
   if (info.pageSize == 0 || info.vocabularySize == 0)
     return fail(kUsage, "the plan writes no text: it has no cache or no logits");
@@ -67,37 +62,9 @@ int load(const Plan &plan, const ModelLocation &location, const Options &options
     return fail(kUsage, format("%u sequences are more than the %u of the plan; compile with more "
                                "--max-sequences",
                                options.sequences, std::min(info.maxSequences, info.maxSamples)));
-  Result<DeviceChoice> choice = parseDevice(options.device);
-  if (!choice.isOk())
-    return fail(kUsage, choice.status());
-  Result<std::unique_ptr<Device>> device = openDevice(*choice, plan, options.threads);
-  if (!device.isOk())
-    return fail(kDevice, device.status());
-  loaded.device = device.takeValue();
-  {
-    Progress progress("loading weights", !options.json);
-    WeightOptions weightOptions;
-    weightOptions.modelDirectory =
-        options.modelDirectory.empty() ? location.directory : options.modelDirectory;
-    weightOptions.threads = loaded.device->sharesHostMemory() ? loaded.device->properties().units
-                                                              : queryCpuInfo().cores;
-    weightOptions.device = loaded.device.get();
-    weightOptions.progress = [&](uint64_t done, uint64_t total) { progress.update(done, total); };
-    Result<std::unique_ptr<WeightStore>> weights = WeightStore::load(plan, weightOptions);
-    if (!weights.isOk())
-      return fail(kModel, weights.status());
-    loaded.weights = weights.takeValue();
-  }
-  ExecutorOptions limits;
-  limits.pageCount =
-      static_cast<uint32_t>(StepDriver::pages(info, options.sequences, context));
-  limits.maxSamples = options.sequences;
-  Result<std::unique_ptr<Executor>> executor =
-      Executor::create(plan, *loaded.device, *loaded.weights, limits);
-  if (!executor.isOk())
-    return fail(kDevice, executor.status());
-  loaded.executor = executor.takeValue();
-  return kOk;
+  if (int code = bench.load(options))
+    return code;
+  return bench.prepare(options.sequences, context);
 }
 
 /// Times of the kernels of one decode step, each waited for on its own.
@@ -106,17 +73,17 @@ Status traceStep(const Plan &plan, StepDriver &driver, Measured &measured) {
   StepTrace trace;
   trace.launches = launches;
   QUIRE_RETURN_IF_ERROR(driver.decode(&trace).status());
-  std::vector<KernelTime> kernels(plan.kernels().size());
+  std::vector<TracedKernel> kernels(plan.kernels().size());
   for (uint32_t i = 0; i < trace.count; ++i) {
-    KernelTime &kernel = kernels[launches[i].kernel];
+    TracedKernel &kernel = kernels[launches[i].kernel];
     kernel.name = plan.string(plan.kernels()[launches[i].kernel].name);
     ++kernel.launches;
     kernel.seconds += static_cast<double>(launches[i].nanoseconds) * 1e-9;
     measured.traced += static_cast<double>(launches[i].nanoseconds) * 1e-9;
   }
-  std::erase_if(kernels, [](const KernelTime &kernel) { return kernel.launches == 0; });
+  std::erase_if(kernels, [](const TracedKernel &kernel) { return kernel.launches == 0; });
   std::sort(kernels.begin(), kernels.end(),
-            [](const KernelTime &a, const KernelTime &b) { return a.seconds > b.seconds; });
+            [](const TracedKernel &a, const TracedKernel &b) { return a.seconds > b.seconds; });
   measured.kernels = std::move(kernels);
   return Status::ok();
 }
@@ -155,7 +122,7 @@ std::string table(const Options &options, const Measured &measured) {
   text += format("\nA step's kernels, each waited for on its own (%.3f ms in all):\n\n"
                  "| kernel | launches | ms | share |\n|---|---|---|---|\n",
                  measured.traced * 1e3);
-  for (const KernelTime &kernel : measured.kernels)
+  for (const TracedKernel &kernel : measured.kernels)
     text += format("| %s | %u | %.3f | %.1f %% |\n", kernel.name.c_str(), kernel.launches,
                    kernel.seconds * 1e3, 100 * kernel.seconds / measured.traced);
   return text;
@@ -163,7 +130,7 @@ std::string table(const Options &options, const Measured &measured) {
 
 std::string json(const Options &options, const Measured &measured) {
   nlohmann::json kernels = nlohmann::json::array();
-  for (const KernelTime &kernel : measured.kernels)
+  for (const TracedKernel &kernel : measured.kernels)
     kernels.push_back(
         {{"name", kernel.name}, {"launches", kernel.launches}, {"seconds", kernel.seconds}});
   nlohmann::json result = {{"model", measured.model},
@@ -178,7 +145,7 @@ std::string json(const Options &options, const Measured &measured) {
 }
 
 /// Fits costs to steps of an engine and writes them to a file that runs and simulations read.
-int writeCosts(const Options &options, const Plan &plan, Loaded &loaded) {
+int writeCosts(const Options &options, BenchPlan &loaded) {
   Result<std::unique_ptr<ExecutorRunner>> runner = ExecutorRunner::create(*loaded.executor);
   if (!runner.isOk())
     return fail(kUsage, runner.status());
@@ -197,8 +164,7 @@ int writeCosts(const Options &options, const Plan &plan, Loaded &loaded) {
   std::string text =
       format("# %s on %s: what a step costs, in microseconds. Fitted to %zu steps of up to %u\n"
              "# sequences of up to %u tokens; median error %.1f %%, of the sum %+.1f %%.\n",
-             std::string(plan.string(plan.info().modelName)).c_str(),
-             loaded.device->properties().name.c_str(), steps->size(), options.sequences,
+             loaded.name().c_str(), loaded.properties.name.c_str(), steps->size(), options.sequences,
              options.prompt + options.tokens, 100 * fit->medianError, 100 * fit->sumError) +
       costText(fit->cost);
   std::span<const uint8_t> piece(reinterpret_cast<const uint8_t *>(text.data()), text.size());
@@ -211,25 +177,18 @@ int writeCosts(const Options &options, const Plan &plan, Loaded &loaded) {
 int bench(Options options) {
   installInterruptHandler();
   ModelLocation location;
-  if (int code = locateModel({options.model, {}, options.json}, location))
+  if (int code = locateBenchModel(options.model, options, location))
     return code;
-  auto start = std::chrono::steady_clock::now();
-  Result<Plan> plan = Plan::open(location.plan);
-  if (!plan.isOk())
-    return fail(kModel, plan.status());
-  if (options.sequences == 0)
-    options.sequences =
-        options.costs.empty() ? 1 : std::min(plan->info().maxSequences, plan->info().maxSamples);
-  Loaded loaded;
-  if (int code = load(*plan, location, options, loaded))
+  BenchPlan loaded;
+  if (int code = load(location, options, loaded))
     return code;
   if (!options.costs.empty())
-    return writeCosts(options, *plan, loaded);
+    return writeCosts(options, loaded);
   Measured measured;
-  measured.model = plan->string(plan->info().modelName);
-  measured.device = loaded.device->properties().name;
-  measured.load = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (Status status = measure(*plan, *loaded.executor, options, measured); !status.isOk())
+  measured.model = loaded.name();
+  measured.device = loaded.properties.name;
+  measured.load = loaded.loadSeconds;
+  if (Status status = measure(*loaded.plan, *loaded.executor, options, measured); !status.isOk())
     return fail(kDevice, status);
   if (interrupted())
     return kInterrupted;
@@ -252,10 +211,6 @@ void addBenchCommand(CLI::App &program, Action &action) {
   auto options = std::make_shared<Options>();
   command->add_option("model", options->model, "Plan or model directory (default: the demo model)")
       ->type_name("PLAN|MODEL_DIR");
-  command->add_option("--model-dir", options->modelDirectory,
-                      "Folder of the weights, if not where the plan was compiled from");
-  command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads of the CPU (default: all cores)");
   command->add_option("--sequences", options->sequences,
                       "Sequences at a time (default: 1, with --costs as many as the plan takes)")
       ->check(CLI::Range(1u, 65536u));
@@ -263,8 +218,6 @@ void addBenchCommand(CLI::App &program, Action &action) {
       ->check(CLI::Range(1u, 1u << 24))->capture_default_str();
   command->add_option("--tokens", options->tokens, "Tokens written by each, a step each")
       ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
-  command->add_option("--rounds", options->rounds, "Repetitions, after one to warm up")
-      ->check(CLI::Range(1u, 1000u))->capture_default_str();
   auto *costs = command->add_option("--costs", options->costs,
                                     "Instead: fit what steps of any mix cost, and write it to a "
                                     "file for --costs of run and simulate")
@@ -272,9 +225,16 @@ void addBenchCommand(CLI::App &program, Action &action) {
   command->add_option("--costs-seconds", options->costsSeconds, "Time to measure mixes for")
       ->check(CLI::Range(0.1, 3600.0))->capture_default_str()->needs(costs);
   command->add_flag("--kernels", options->kernels, "Also time the kernels of one step");
-  command->add_flag("--json", options->json, "Print every time as JSON");
+  addBenchOptions(*command, *options);
   command->footer(kExamples);
-  command->callback([&action, options] { action = [options] { return bench(*options); }; });
+  command->require_subcommand(0, 1);
+  addBenchKernelCommands(*command, action);
+  addBenchStepCommands(*command, action);
+  addBenchStartupCommand(*command, action);
+  command->callback([&action, command, options] {
+    if (command->get_subcommands().empty())
+      action = [options] { return bench(*options); };
+  });
 }
 
 } // namespace quire::cli

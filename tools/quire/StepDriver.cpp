@@ -1,28 +1,95 @@
 // Implements StepDriver.h.
 #include "tools/quire/StepDriver.h"
 
+#include "runtime/plan/FloatElement.h"
+
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+#include <random>
 
 namespace quire::cli {
+
+static constexpr uint64_t kSeed = 20; ///< the same numbers in every run
+/// Pages of random numbers that differ; the others are copies of them.
+static constexpr uint32_t kDistinctPages = 61;
 
 static uint32_t pagesOf(const plan::InfoRecord &info, uint32_t context) {
   return info.pageSize == 0 ? 0 : (context + info.pageSize - 1) / info.pageSize;
 }
 
+/// Normal numbers, or zeros where elements are integers. Numbers come again after a prime of them.
+static std::vector<uint8_t> randomElements(plan::ElementType element, uint64_t count,
+                                           std::mt19937_64 &random) {
+  constexpr uint64_t kPeriod = 1'000'003;
+  uint64_t size = plan::elementBytes(element);
+  std::vector<uint8_t> bytes(count * size);
+  if (!plan::isFloat(element))
+    return bytes;
+  std::normal_distribution<float> normal;
+  for (uint64_t i = 0; i < std::min(count, kPeriod); ++i)
+    plan::storeFloat(element, bytes.data(), i, normal(random));
+  for (uint64_t i = kPeriod * size; i < bytes.size(); ++i)
+    bytes[i] = bytes[i - kPeriod * size];
+  return bytes;
+}
+
 StepDriver::StepDriver(Executor &executor, uint32_t sequences, uint32_t context)
     : executor(executor), pagesPerSequence(pagesOf(executor.plan().info(), context)),
-      lengths(sequences) {}
+      lengths(sequences), pageOf(size_t{sequences} * pagesPerSequence) {
+  std::iota(pageOf.begin(), pageOf.end(), 0);
+  const Plan &plan = executor.plan();
+  std::mt19937_64 random(kSeed);
+  for (const plan::TensorRecord &tensor : plan.tensors()) {
+    if (tensor.isOutput)
+      continue;
+    uint64_t rows = tensor.extent == plan::Extent::Tokens    ? executor.limits().maxTokens
+                    : tensor.extent == plan::Extent::Samples ? executor.limits().maxSamples
+                                                             : 1;
+    inputs.push_back({std::string(plan.string(tensor.name)),
+                      randomElements(tensor.element, rows * tensor.columns, random),
+                      tensor.columns * plan::elementBytes(tensor.element)});
+  }
+}
 
 uint64_t StepDriver::pages(const plan::InfoRecord &info, uint32_t sequences, uint32_t context) {
   return uint64_t(pagesOf(info, context)) * sequences;
 }
 
-void StepDriver::reset() { std::fill(lengths.begin(), lengths.end(), 0); }
+void StepDriver::reset() { seek(0); }
+
+void StepDriver::seek(uint32_t length) { std::fill(lengths.begin(), lengths.end(), length); }
+
+Status StepDriver::scatterPages() {
+  const Plan &plan = executor.plan();
+  std::mt19937_64 random(kSeed);
+  std::shuffle(pageOf.begin(), pageOf.end(), random);
+  uint32_t groups = 0, count = executor.limits().pageCount;
+  for (const plan::PoolRecord &pool : plan.pools())
+    groups = std::max(groups, pool.group + 1);
+  for (uint32_t group = 0; group < groups; ++group) {
+    for (uint32_t page = 0; page < std::min(count, kDistinctPages); ++page) {
+      std::vector<uint8_t> bytes;
+      for (const plan::PoolRecord &pool : plan.pools()) {
+        if (pool.group != group)
+          continue;
+        std::vector<uint8_t> part = randomElements(
+            pool.element, pool.bytesPerPage / plan::elementBytes(pool.element), random);
+        bytes.insert(bytes.end(), part.begin(), part.end());
+      }
+      QUIRE_RETURN_IF_ERROR(executor.writePage(group, static_cast<int32_t>(page), bytes));
+    }
+    for (uint32_t page = kDistinctPages; page < count; ++page)
+      QUIRE_RETURN_IF_ERROR(executor.copyPage(group, static_cast<int32_t>(page),
+                                              static_cast<int32_t>(page % kDistinctPages)));
+  }
+  return Status::ok();
+}
 
 Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens,
                                 StepTrace *trace) {
   const plan::InfoRecord &info = executor.plan().info();
+  uint32_t begin = lengths[first];
   ids.clear();
   positions.clear();
   slots.clear();
@@ -31,23 +98,27 @@ Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens,
   keys.clear();
   offsets.assign(1, 0);
   for (uint32_t sequence = first; sequence < first + count; ++sequence) {
-    uint32_t firstPage = sequence * pagesPerSequence;
+    const int32_t *pages = pageOf.data() + size_t{sequence} * pagesPerSequence;
     for (uint32_t i = 0; i < tokens; ++i) {
       uint32_t position = lengths[sequence] + i;
       positions.push_back(static_cast<int32_t>(position));
-      ids.push_back(
-          static_cast<int32_t>((position * 7919u + sequence * 31u) % info.vocabularySize));
-      slots.push_back(static_cast<int32_t>(firstPage * info.pageSize + position));
+      if (info.vocabularySize > 0)
+        ids.push_back(
+            static_cast<int32_t>((position * 7919u + sequence * 31u) % info.vocabularySize));
+      if (info.pageSize > 0)
+        slots.push_back(static_cast<int32_t>(static_cast<uint32_t>(pages[position / info.pageSize]) *
+                                                 info.pageSize +
+                                             position % info.pageSize));
     }
     lengths[sequence] += tokens;
-    offsets.push_back(static_cast<int32_t>(ids.size()));
+    offsets.push_back(static_cast<int32_t>(positions.size()));
     keys.push_back(static_cast<int32_t>(lengths[sequence]));
-    samples.push_back(static_cast<int32_t>(ids.size()) - 1);
-    for (uint32_t page = 0; page < pagesPerSequence; ++page)
-      table.push_back(static_cast<int32_t>(firstPage + page));
+    if (info.vocabularySize > 0)
+      samples.push_back(static_cast<int32_t>(positions.size()) - 1);
+    table.insert(table.end(), pages, pages + pagesPerSequence);
   }
   StepBatch batch;
-  batch.tokens = static_cast<uint32_t>(ids.size());
+  batch.tokens = count * tokens;
   batch.tokenIds = ids;
   batch.positions = positions;
   batch.slots = slots;
@@ -56,6 +127,13 @@ Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens,
   batch.blockTable = table;
   batch.maxPages = pagesPerSequence;
   batch.sampleRows = samples;
+  stepInputs.clear();
+  for (const Input &input : inputs) {
+    uint64_t rows = batch.tokens, there = input.rows.size() / input.rowBytes;
+    uint64_t skipped = begin + rows <= there ? begin : 0;
+    stepInputs.push_back({input.name, input.rows.data() + skipped * input.rowBytes, rows});
+  }
+  batch.inputs = stepInputs;
   auto start = std::chrono::steady_clock::now();
   QUIRE_RETURN_IF_ERROR(executor.run(batch, trace));
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -63,15 +141,15 @@ Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens,
 
 Result<double> StepDriver::prompt(uint32_t tokens) {
   const ExecutorOptions &limits = executor.limits();
+  bool samples = executor.plan().info().vocabularySize > 0;
   double seconds = 0;
   uint32_t sequences = static_cast<uint32_t>(lengths.size());
   for (uint32_t done = 0; done < tokens;) {
     uint32_t chunk = std::min(tokens - done, limits.maxTokens);
-    uint32_t together = std::clamp(limits.maxTokens / chunk, 1u,
-                                   std::min(limits.maxSequences, limits.maxSamples));
+    uint32_t most = samples ? std::min(limits.maxSequences, limits.maxSamples) : limits.maxSequences;
+    uint32_t together = std::clamp(limits.maxTokens / chunk, 1u, most);
     for (uint32_t first = 0; first < sequences; first += together) {
-      QUIRE_ASSIGN_OR_RETURN(double time,
-                             step(first, std::min(together, sequences - first), chunk, nullptr));
+      QUIRE_ASSIGN_OR_RETURN(double time, step(first, std::min(together, sequences - first), chunk));
       seconds += time;
     }
     done += chunk;
