@@ -4,9 +4,11 @@
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/nvrtc/KernelCache.h"
+#include "tests/bench/serve/TimedDevice.h"
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 #include <time.h>
 
@@ -19,7 +21,7 @@ template <clockid_t kClock> static double micros() {
 }
 
 Result<Machine> Machine::load(const std::string &planFile, const std::string &modelDirectory,
-                              uint32_t pages) {
+                              uint32_t pages, bool timed) {
   Machine machine;
   QUIRE_ASSIGN_OR_RETURN(Plan plan, Plan::open(planFile));
   machine.plan = std::make_unique<Plan>(std::move(plan));
@@ -32,10 +34,12 @@ Result<Machine> Machine::load(const std::string &planFile, const std::string &mo
   cudaOptions.kernelCache = KernelCache::defaultFolder();
   QUIRE_ASSIGN_OR_RETURN(machine.device,
                          cuda ? createCudaDevice(cudaOptions) : createCpuDevice(cpuOptions));
+  if (timed)
+    machine.device = std::make_unique<TimedDevice>(std::move(machine.device));
   machine.clock = cuda ? micros<CLOCK_MONOTONIC> : micros<CLOCK_PROCESS_CPUTIME_ID>;
   WeightOptions weightOptions;
   weightOptions.modelDirectory = modelDirectory;
-  weightOptions.threads = 1;
+  weightOptions.threads = cuda ? std::thread::hardware_concurrency() : 1;
   weightOptions.device = machine.device.get();
   QUIRE_ASSIGN_OR_RETURN(machine.weights, WeightStore::load(*machine.plan, weightOptions));
   ExecutorOptions limits;

@@ -23,8 +23,9 @@ struct Machine {
   std::unique_ptr<ExecutorRunner> runner;
   double (*clock)() = nullptr; ///< microseconds
 
+  /// With `pages` of the cache. With `timed` the device is a TimedDevice.
   static Result<Machine> load(const std::string &planFile, const std::string &modelDirectory,
-                              uint32_t pages);
+                              uint32_t pages, bool timed = false);
 };
 
 /// The trace at a scale that the plan holds: lengths divided by `divisor`, requests that are too

@@ -3,8 +3,10 @@
 // once (tokens a second) and at 0.6 times the rate that the device sustains (latencies).
 //
 //   bench-serve PLAN MODEL_DIR TRACE [REQUESTS=300] [DIVISOR=8] [PAGES=512]
+//   bench-serve latency PLAN MODEL_DIR [RUNNING=64] [PROMPT] [TARGET_MS]               see Latency.h
 //   bench-serve soak PLAN MODEL_DIR TRACE [SECONDS=1800] [DIVISOR=8] [PAGES=512]    see Soak.h
 #include "tests/bench/serve/DeviceServer.h"
+#include "tests/bench/serve/Latency.h"
 #include "tests/bench/serve/Soak.h"
 
 #include "runtime/engine/StepMeasurement.h"
@@ -111,14 +113,36 @@ int compare(const char *planFile, const char *modelDirectory, const char *traceF
 int usage() {
   std::fprintf(stderr,
                "usage: bench-serve PLAN MODEL_DIR TRACE [REQUESTS=300] [DIVISOR=8] [PAGES=512]\n"
+               "       bench-serve latency PLAN MODEL_DIR [RUNNING=64] [PROMPT] [TARGET_MS]\n"
                "       bench-serve soak PLAN MODEL_DIR TRACE [SECONDS=1800] [DIVISOR=8] "
                "[PAGES=512]\n");
   return 2;
 }
 
+int latency(int argc, char **argv) {
+  LatencyOptions options;
+  if (argc > 2)
+    options.running = std::atoi(argv[2]);
+  if (argc > 3)
+    options.prompt = std::atoi(argv[3]);
+  if (argc > 4)
+    options.targetMillis = std::atof(argv[4]);
+  if (argc < 2 || argc > 5 || options.running < 1 || options.prompt < 0)
+    return usage();
+  uint32_t pages = pagesForLatency(options, take(Plan::open(argv[0])).info());
+  Machine machine = take(Machine::load(argv[0], argv[1], pages, true));
+  Status status = measureLatency(machine, options);
+  if (!status.isOk())
+    std::fprintf(stderr, "bench-serve: %s\n", status.message().c_str());
+  return status.isOk() ? 0 : 1;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  if (argc > 1 && std::strcmp(argv[1], "latency") == 0)
+    return latency(argc - 2, argv + 2);
   bool soaks = argc > 1 && std::strcmp(argv[1], "soak") == 0;
   argv += soaks;
   argc -= soaks;
@@ -129,7 +153,6 @@ int main(int argc, char **argv) {
   int pages = argc > 6 ? std::atoi(argv[6]) : 512;
   if (amount < 1 || divisor < 1 || pages < 1)
     return usage();
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (!soaks)
     return compare(argv[1], argv[2], argv[3], static_cast<size_t>(amount), divisor,
                    static_cast<uint32_t>(pages));
