@@ -2,6 +2,7 @@
 #include "runtime/plan/Writer.h"
 
 #include "runtime/base/File.h"
+#include "runtime/plan/Layout.h"
 #include "runtime/plan/Sizes.h"
 #include "runtime/plan/Validate.h"
 
@@ -18,12 +19,6 @@ uint32_t append(std::vector<Record> &records, const Record &record) {
   records.push_back(record);
   return static_cast<uint32_t>(records.size() - 1);
 }
-
-struct SectionBytes {
-  SectionKind kind;
-  uint32_t elementBytes;
-  std::span<const uint8_t> bytes;
-};
 
 template <typename Record>
 SectionBytes sectionOf(SectionKind kind, const std::vector<Record> &records) {
@@ -149,8 +144,11 @@ std::vector<uint8_t> PlanWriter::bytes() const {
       sectionOf(SectionKind::Texts, texts_),
       sectionOf(SectionKind::Stops, stops_),
   };
+  return layOut(sections);
+}
 
-  uint64_t end = sizeof(Header) + std::size(sections) * sizeof(SectionRecord);
+std::vector<uint8_t> plan::layOut(std::span<const SectionBytes> sections) {
+  uint64_t end = sizeof(Header) + sections.size() * sizeof(SectionRecord);
   std::vector<SectionRecord> table;
   for (const SectionBytes &section : sections) {
     uint64_t offset = roundUp(end, kSectionAlignment);

@@ -48,6 +48,19 @@ cmp -s "$scratch/costs" "$scratch/out" || report 'the file of costs is not what 
 printf '{"timestamp": 0, "input_length": 50, "output_length": 10}\n' >"$scratch/trace.jsonl"
 "$quire" simulate "$scratch/trace.jsonl" --costs "$scratch/costs" >"$scratch/out" 2>"$scratch/err" &&
   grep -q '^requests finished  *1$' "$scratch/out" || report 'simulate does not read the costs'
+checks=$((checks + 3))
+# Without costs nothing can be cut to a time; costs kept in the plan are found by run and simulate.
+targeted() {
+  "$quire" run "$plan" -p x -n 1 --target-step 5 --device "$device" --threads 1 >"$scratch/out" 2>"$scratch/err" </dev/null
+}
+targeted && report 'a target needs no costs'
+grep -q -- '--keep-costs' "$scratch/err" || report 'no word about how to get costs'
+expect 0 'median error' "$plan" --keep-costs --prompt 100 --tokens 20 --costs-seconds 1
+"$quire" inspect "$plan" --ir "$("$quire" inspect "$plan" --texts | sed -n 's/^  \(costs on .*\)  .*/\1/p')" \
+  >"$scratch/kept" && cmp -s "$scratch/kept" "$scratch/out" || report 'the plan keeps other costs than were printed'
+targeted || report 'run does not find the costs of its plan'
+"$quire" simulate "$scratch/trace.jsonl" --costs "$plan" >"$scratch/out" 2>"$scratch/err" ||
+  report 'simulate does not find the costs of a plan'
 printf 'token=x\n' >"$scratch/costs"
 "$quire" simulate "$scratch/trace.jsonl" --costs "$scratch/costs" >"$scratch/out" 2>"$scratch/err" &&
   report 'simulate reads what are no costs'

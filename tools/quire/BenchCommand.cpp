@@ -2,11 +2,13 @@
 // subcommands (BenchCommands.h) measure one thing over many shapes.
 #include "tools/quire/BenchCommands.h"
 #include "tools/quire/BenchPlan.h"
+#include "tools/quire/PlanCosts.h"
 #include "tools/quire/StepDriver.h"
 
 #include "runtime/base/File.h"
 #include "runtime/engine/ExecutorRunner.h"
 #include "runtime/engine/StepMeasurement.h"
+#include "runtime/plan/PlanTexts.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -22,7 +24,9 @@ struct Options : BenchOptions {
   std::string model;
   uint32_t sequences = 0, prompt = 512, tokens = 64;
   bool kernels = false;
-  std::string costs; ///< file to write
+  std::string costs;      ///< file to write
+  bool keepCosts = false; ///< in the plan
+  bool fitsCosts() const { return keepCosts || !costs.empty(); }
   double costsSeconds = 10;
 };
 
@@ -51,7 +55,7 @@ int load(const ModelLocation &location, Options &options, BenchPlan &bench) {
     return code;
   const plan::InfoRecord &info = bench.plan->info();
   if (options.sequences == 0)
-    options.sequences = options.costs.empty() ? 1 : std::min(info.maxSequences, info.maxSamples);
+    options.sequences = options.fitsCosts() ? std::min(info.maxSequences, info.maxSamples) : 1;
   uint32_t context = options.prompt + options.tokens + 1;
   if (info.pageSize == 0 || info.vocabularySize == 0)
     return fail(kUsage, "the plan writes no text: it has no cache or no logits");
@@ -144,7 +148,7 @@ std::string json(const Options &options, const Measured &measured) {
   return result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-/// Fits costs to steps of an engine and writes them to a file that runs and simulations read.
+/// Fits costs to steps of an engine and writes them to where runs and simulations read them.
 int writeCosts(const Options &options, BenchPlan &loaded) {
   Result<std::unique_ptr<ExecutorRunner>> runner = ExecutorRunner::create(*loaded.executor);
   if (!runner.isOk())
@@ -167,8 +171,12 @@ int writeCosts(const Options &options, BenchPlan &loaded) {
              loaded.name().c_str(), loaded.properties.name.c_str(), steps->size(), options.sequences,
              options.prompt + options.tokens, 100 * fit->medianError, 100 * fit->sumError) +
       costText(fit->cost);
+  Status status;
+  if (options.keepCosts)
+    status = writePlanText(loaded.location.plan, costsName(loaded.properties), text);
   std::span<const uint8_t> piece(reinterpret_cast<const uint8_t *>(text.data()), text.size());
-  Status status = writeFileAtomically(options.costs, std::span(&piece, 1));
+  if (status.isOk() && !options.costs.empty())
+    status = writeFileAtomically(options.costs, std::span(&piece, 1));
   if (status.isOk())
     status = writeOutput(text);
   return status.isOk() ? static_cast<int>(kOk) : fail(kGeneral, status);
@@ -182,7 +190,7 @@ int bench(Options options) {
   BenchPlan loaded;
   if (int code = load(location, options, loaded))
     return code;
-  if (!options.costs.empty())
+  if (options.fitsCosts())
     return writeCosts(options, loaded);
   Measured measured;
   measured.model = loaded.name();
@@ -200,7 +208,7 @@ constexpr const char *kExamples = R"(Examples:
   quire bench                                     the demo model
   quire bench model.plan --prompt 2048            a long prompt, then tokens behind it
   quire bench model.plan --sequences 16 --kernels sixteen at a time, and where the time goes
-  quire bench --costs here.costs && quire run -f prompts.txt --costs here.costs --target-step 20
+  quire bench model.plan --keep-costs && quire run model.plan -f prompts.txt --target-step 20
 The text is made up and nothing is sampled: what is timed are the plan's steps, from the batch on the
 host to its end on the device. The table is Markdown; --json has every single time.)";
 
@@ -212,18 +220,21 @@ void addBenchCommand(CLI::App &program, Action &action) {
   command->add_option("model", options->model, "Plan or model directory (default: the demo model)")
       ->type_name("PLAN|MODEL_DIR");
   command->add_option("--sequences", options->sequences,
-                      "Sequences at a time (default: 1, with --costs as many as the plan takes)")
+                      "Sequences at a time (default: 1, for costs as many as the plan takes)")
       ->check(CLI::Range(1u, 65536u));
   command->add_option("--prompt", options->prompt, "Prompt tokens of each sequence")
       ->check(CLI::Range(1u, 1u << 24))->capture_default_str();
   command->add_option("--tokens", options->tokens, "Tokens written by each, a step each")
       ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
-  auto *costs = command->add_option("--costs", options->costs,
-                                    "Instead: fit what steps of any mix cost, and write it to a "
-                                    "file for --costs of run and simulate")
-                    ->type_name("FILE");
-  command->add_option("--costs-seconds", options->costsSeconds, "Time to measure mixes for")
-      ->check(CLI::Range(0.1, 3600.0))->capture_default_str()->needs(costs);
+  command->add_option("--costs", options->costs,
+                      "Instead: fit what steps of any mix cost, and write it to a file for --costs "
+                      "of run and simulate")
+      ->type_name("FILE");
+  command->add_flag("--keep-costs", options->keepCosts,
+                    "Likewise, and keep it in the plan, where run finds it on this device");
+  CLI::Option *seconds =
+      command->add_option("--costs-seconds", options->costsSeconds, "Time to measure mixes for")
+          ->check(CLI::Range(0.1, 3600.0))->capture_default_str();
   command->add_flag("--kernels", options->kernels, "Also time the kernels of one step");
   addBenchOptions(*command, *options);
   command->footer(kExamples);
@@ -231,7 +242,9 @@ void addBenchCommand(CLI::App &program, Action &action) {
   addBenchKernelCommands(*command, action);
   addBenchStepCommands(*command, action);
   addBenchStartupCommand(*command, action);
-  command->callback([&action, command, options] {
+  command->callback([&action, command, options, seconds] {
+    if (seconds->count() > 0 && !options->fitsCosts())
+      throw CLI::RequiresError("--costs-seconds", "--costs or --keep-costs");
     if (command->get_subcommands().empty())
       action = [options] { return bench(*options); };
   });

@@ -1,7 +1,7 @@
 // Implementation of ServingOptions.
 #include "tools/quire/ServingOptions.h"
 
-#include "runtime/base/File.h"
+#include "tools/quire/PlanCosts.h"
 
 #include <CLI/CLI.hpp>
 
@@ -42,8 +42,8 @@ void addServingOptions(CLI::App &command, ServingOptions &o) {
       ->group(title);
   command
       .add_option("--costs", o.costsFile,
-                  "What steps cost here, a file that quire bench --costs wrote; needed by "
-                  "--target-step")
+                  "What steps cost here, needed by --target-step: a file that quire bench --costs "
+                  "wrote, or a plan (default: what the plan keeps)")
       ->type_name("FILE")
       ->group(title);
   command
@@ -165,14 +165,8 @@ Status readCoefficients(const char *option, const std::vector<std::string> &word
 } // namespace
 
 Status readCosts(const std::string &file, const std::vector<std::string> &words, CostModel &cost) {
-  constexpr uint64_t kMostBytes = 1 << 16;
-  if (!file.empty()) {
-    cost = {};
-    QUIRE_ASSIGN_OR_RETURN(std::vector<uint8_t> bytes, readFile(file, kMostBytes));
-    Status status = readCost({reinterpret_cast<const char *>(bytes.data()), bytes.size()}, cost);
-    if (!status.isOk())
-      return Status::error(status.code(), file + ": " + status.message());
-  }
+  if (!file.empty())
+    QUIRE_RETURN_IF_ERROR(readCostsFile(file, cost));
   for (const std::string &word : words)
     if (Status status = readCost(word, cost); !status.isOk())
       return Status::error(status.code(), "--cost " + status.message());
@@ -198,11 +192,6 @@ Result<EngineOptions> engineOptions(const ServingOptions &o) {
   scheduling.targetStep = std::llround(o.targetStepMillis * 1000);
   scheduling.maxQueueTime = std::llround(o.queueSeconds * 1e6);
   scheduling.watermark = o.watermark;
-  if (scheduling.targetStep > 0 && !scheduling.cost.isKnown())
-    return Status::error(ErrorCode::InvalidArgument,
-                         "--target-step cuts prompts by what steps cost, which is not known: give "
-                         "--costs FILE (quire bench --costs FILE writes it) or --cost "
-                         "step=MICROSECONDS,token=MICROSECONDS,...");
   if (scheduling.preemption == PreemptionMode::Swap && o.swapMemory.empty())
     return Status::error(ErrorCode::InvalidArgument,
                          "--preemption swap needs memory to swap to: give --swap SIZE");

@@ -34,15 +34,16 @@ struct ServingOptions {
 /// Adds the flags under the title "Scheduling".
 void addServingOptions(CLI::App &command, ServingOptions &options);
 
-/// InvalidArgument, naming the flag and the value, for what cannot be.
+/// InvalidArgument, naming the flag and the value, for what cannot be. What only the plan can tell,
+/// whether the costs that a flag needs are known, is left to Session::open.
 Result<EngineOptions> engineOptions(const ServingOptions &options);
 
 /// A policy by its name. InvalidArgument with the names that there are; likewise the next one.
 Result<Policy> parsePolicy(const std::string &name);
 Result<PreemptionMode> parsePreemption(const std::string &name);
 
-/// Costs of a step: those of a file (empty: none), which begin at 0, then words NAME=MICROSECONDS
-/// (CostModel.h). Without a file, coefficients that are not named stay as they are.
+/// Costs of a step: those of a file or a plan (empty: none), which begin at 0, then words
+/// NAME=MICROSECONDS (CostModel.h). Without a file, coefficients that are not named stay as they are.
 Status readCosts(const std::string &file, const std::vector<std::string> &words, CostModel &cost);
 /// Words NAME=MICROSECONDS of a copy to the swap store: copy, page.
 Status readTransfers(const std::vector<std::string> &words, TransferModel &transfer);

@@ -2,6 +2,7 @@
 #include "tools/quire/Session.h"
 
 #include "tools/quire/Machine.h"
+#include "tools/quire/PlanCosts.h"
 
 #include "runtime/base/CpuInfo.h"
 #include "runtime/kv/PagePool.h"
@@ -93,6 +94,18 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
   session->device_ = device.takeValue();
   session->properties = session->device_->properties();
 
+  SchedulerConfig scheduling = options.engine.scheduling;
+  if (!scheduling.cost.isKnown())
+    if (Status status = readKeptCosts(*session->plan_, session->properties, scheduling.cost);
+        !status.isOk())
+      return fail(kModel, status);
+  if (scheduling.targetStep > 0 && !scheduling.cost.isKnown())
+    return fail(kUsage, "--target-step cuts prompts by what steps cost, which is not known: measure "
+                        "it with quire bench " +
+                            location.plan +
+                            " --keep-costs, or give --costs FILE or --cost "
+                            "step=MICROSECONDS,token=MICROSECONDS,...");
+
   ExecutorOptions limits;
   limits.maxSequences =
       options.maxSequences ? std::min(options.maxSequences, info.maxSequences) : info.maxSequences;
@@ -141,6 +154,7 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
   session->runner = runner.takeValue();
 
   EngineOptions engineOptions = options.engine;
+  engineOptions.scheduling = scheduling;
   engineOptions.stopTokens.assign(session->plan_->stops().begin(), session->plan_->stops().end());
   for (int32_t token : session->defaults_.stopTokens)
     engineOptions.stopTokens.push_back(token);

@@ -63,9 +63,9 @@ void addSimulateOptions(CLI::App &command, SimulateOptions &o) {
   command.add_flag("--no-sharing", o.noSharing, "Without a prefix cache");
   command
       .add_option("--costs", o.costsFile,
-                  "What steps cost, a file that quire bench --costs wrote (default: an H200 with a "
-                  "model of 8 billion parameters)")
-      ->type_name("FILE");
+                  "What steps cost, a file that quire bench --costs wrote or a plan that keeps them "
+                  "(default: an H200 with a model of 8 billion parameters)")
+      ->type_name("FILE|PLAN");
   command
       .add_option(
           "--cost", o.costs,
