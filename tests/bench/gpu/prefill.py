@@ -9,14 +9,13 @@ measured alone, with cold caches, at the clocks the GPU chooses; both sides get 
 seen. Linears of the peer have no epilogue (residual, gate): ours do that in the same kernel. Attention of the
 peer reads dense keys and values, ours reads pages.
 """
-import csv
-import io
 import json
 import pathlib
 import re
 import statistics
-import subprocess
 import sys
+
+import meter
 
 
 def shapes(config):
@@ -29,7 +28,7 @@ def shapes(config):
 
 
 def peer(config, length, sequences):
-    """The peer's operations, three times each; run under ncu by `durations`."""
+    """The peer's operations, three times each; run under ncu."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     linears, (heads, kv, head) = shapes(config)
@@ -46,18 +45,6 @@ def peer(config, length, sequences):
     torch.cuda.synchronize()
 
 
-def durations(pattern, command, skip=0, count=0):
-    """(kernel, microseconds) of every launch whose kernel matches, in order."""
-    ncu = ["ncu", "--csv", "--clock-control", "none", "--metrics", "gpu__time_duration.sum",
-           "--kernel-name", "regex:" + pattern]
-    ncu += ["--launch-skip", str(skip)] * (skip > 0) + ["--launch-count", str(count)] * (count > 0)
-    out = subprocess.run(ncu + command, capture_output=True, text=True, check=True).stdout
-    lines = out[out.index('"ID"'):]
-    scale = {"ns": 1e-3, "us": 1, "ms": 1e3, "nsecond": 1e-3, "usecond": 1, "msecond": 1e3}
-    return [(row["Kernel Name"], float(row["Metric Value"].replace(",", "")) * scale[row["Metric Unit"]])
-            for row in csv.DictReader(io.StringIO(lines))]
-
-
 def main():
     if len(sys.argv) == 5 and sys.argv[1] == "--peer":
         return peer(json.loads(pathlib.Path(sys.argv[2]).read_text()), int(sys.argv[3]), int(sys.argv[4]))
@@ -70,23 +57,22 @@ def main():
     linears, (heads, kv, head) = shapes(json.loads(pathlib.Path(config_file).read_text()))
 
     # Three layers, after the first, whose memory is new.
-    ours = durations("quire_(linear|attention_q[1-9][0-9])",
-                     [quire, "bench", plan, "--model-dir", model, "--device", "cuda", "--prompt", str(length),
-                      "--sequences", str(sequences), "--tokens", "2"], skip=5, count=15)
+    ours, _ = meter.ncu([quire, "bench", plan, "--model-dir", model, "--device", "cuda", "--prompt", str(length),
+                         "--sequences", str(sequences), "--tokens", "2"],
+                        ["--kernel-name", "regex:quire_(linear|attention_q[1-9][0-9])",
+                         "--launch-skip", "5", "--launch-count", "15"])
     kinds = {"query, key, value": r"quire_linear_r", "attention output": r"quire_linear_add_r",
              "gate and up": r"quire_linear_gate_r", "down": r"quire_linear_add_0_r", "attention": r"quire_attention"}
     mine = {kind: statistics.median(us for name, us in ours if re.match(pattern, name))
             for kind, pattern in kinds.items()}
-    theirs = durations("nvjet|gemm|cutlass|cudnn|flash|fmha",
-                       [sys.executable, __file__, "--peer", config_file, str(length), str(sequences)])
+    theirs, _ = meter.ncu([sys.executable, __file__, "--peer", config_file, str(length), str(sequences)],
+                          ["--kernel-name", "regex:nvjet|gemm|cutlass|cudnn|flash|fmha"])
     order = list(linears) + ["attention"]
     if len(theirs) != 3 * len(order):
         sys.exit("expected %d launches of the peer, saw:\n%s" % (3 * len(order), theirs))
     other = {kind: statistics.median(us for _, us in theirs[3 * i:3 * i + 3]) for i, kind in enumerate(order)}
 
-    import torch
-    print("%s, torch %s, cuDNN %s, %d prompts of %d tokens\n" % (torch.cuda.get_device_name(), torch.__version__,
-                                                                torch.backends.cudnn.version(), sequences, length))
+    print("%s, %d prompts of %d tokens\n" % (meter.versions(), sequences, length))
     print("| kernel | Quire us | TFLOP/s | peer us | ratio |\n|---|---|---|---|---|")
     for kind in order:
         flops = 2 * tokens * linears[kind][0] * linears[kind][1] if kind in linears else \
