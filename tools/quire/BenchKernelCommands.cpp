@@ -36,7 +36,7 @@ public:
 private:
   /// Why the plan cannot take a step of this shape.
   std::optional<std::string> whyTooLarge(const Shape &shape) const;
-  Status measure(KernelBench &kernels, const Shape &shape);
+  Status measure(KernelBench &kernels, StepDriver &driver, const Shape &shape);
 
   BenchPlan &bench;
   const Options &options;
@@ -59,8 +59,8 @@ std::optional<std::string> PlanRows::whyTooLarge(const Shape &shape) const {
                 static_cast<unsigned long long>(most), info.maxContext);
 }
 
-Status PlanRows::measure(KernelBench &kernels, const Shape &shape) {
-  StepDriver driver(*bench.executor, shape.sequences, shape.context + shape.queries);
+Status PlanRows::measure(KernelBench &kernels, StepDriver &driver, const Shape &shape) {
+  driver.reshape(shape.sequences, shape.context + shape.queries);
   QUIRE_RETURN_IF_ERROR(driver.scatterPages());
   auto step = [&](StepTrace *trace) -> Status {
     driver.seek(shape.context);
@@ -119,9 +119,10 @@ int PlanRows::run(const std::vector<Shape> &shapes) {
   Result<KernelBench> kernels = KernelBench::create(bench, kind, options.rounds);
   if (!kernels.isOk())
     return fail(kDevice, kernels.status());
+  StepDriver driver(*bench.executor, 1, 1);
   Progress progress("measuring", !options.json);
   for (size_t i = 0; i < fitting.size() && !interrupted(); ++i) {
-    if (Status status = measure(*kernels, fitting[i]); !status.isOk())
+    if (Status status = measure(*kernels, driver, fitting[i]); !status.isOk())
       return fail(kDevice, status);
     progress.update(i + 1, fitting.size());
   }

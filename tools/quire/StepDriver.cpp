@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <numeric>
 #include <random>
 
@@ -18,10 +19,10 @@ static uint32_t pagesOf(const plan::InfoRecord &info, uint32_t context) {
   return info.pageSize == 0 ? 0 : (context + info.pageSize - 1) / info.pageSize;
 }
 
-/// Normal numbers, or zeros where elements are integers. Numbers come again after a prime of them.
+/// Normal numbers, or zeros where elements are integers. They repeat after a prime number of them.
 static std::vector<uint8_t> randomElements(plan::ElementType element, uint64_t count,
                                            std::mt19937_64 &random) {
-  constexpr uint64_t kPeriod = 1'000'003;
+  constexpr uint64_t kPeriod = 100'003;
   uint64_t size = plan::elementBytes(element);
   std::vector<uint8_t> bytes(count * size);
   if (!plan::isFloat(element))
@@ -29,15 +30,14 @@ static std::vector<uint8_t> randomElements(plan::ElementType element, uint64_t c
   std::normal_distribution<float> normal;
   for (uint64_t i = 0; i < std::min(count, kPeriod); ++i)
     plan::storeFloat(element, bytes.data(), i, normal(random));
-  for (uint64_t i = kPeriod * size; i < bytes.size(); ++i)
-    bytes[i] = bytes[i - kPeriod * size];
+  for (uint64_t period = kPeriod * size, done = period; done < bytes.size(); done += period)
+    std::memcpy(bytes.data() + done, bytes.data(), std::min(period, bytes.size() - done));
   return bytes;
 }
 
 StepDriver::StepDriver(Executor &executor, uint32_t sequences, uint32_t context)
-    : executor(executor), pagesPerSequence(pagesOf(executor.plan().info(), context)),
-      lengths(sequences), pageOf(size_t{sequences} * pagesPerSequence) {
-  std::iota(pageOf.begin(), pageOf.end(), 0);
+    : executor(executor) {
+  reshape(sequences, context);
   const Plan &plan = executor.plan();
   std::mt19937_64 random(kSeed);
   for (const plan::TensorRecord &tensor : plan.tensors()) {
@@ -54,6 +54,13 @@ StepDriver::StepDriver(Executor &executor, uint32_t sequences, uint32_t context)
 
 uint64_t StepDriver::pages(const plan::InfoRecord &info, uint32_t sequences, uint32_t context) {
   return uint64_t(pagesOf(info, context)) * sequences;
+}
+
+void StepDriver::reshape(uint32_t sequences, uint32_t context) {
+  pagesPerSequence = pagesOf(executor.plan().info(), context);
+  lengths.assign(sequences, 0);
+  pageOf.resize(size_t{sequences} * pagesPerSequence);
+  std::iota(pageOf.begin(), pageOf.end(), 0);
 }
 
 void StepDriver::reset() { seek(0); }

@@ -17,6 +17,8 @@ public:
 
   static uint64_t pages(const plan::InfoRecord &info, uint32_t sequences, uint32_t context);
 
+  /// Other sequences of other lengths, none of which has a token.
+  void reshape(uint32_t sequences, uint32_t context);
   /// Forgets all tokens.
   void reset();
   /// Gives every sequence `length` tokens whose keys and values are what its pages hold.
@@ -43,7 +45,7 @@ private:
   };
 
   Executor &executor;
-  uint32_t pagesPerSequence;
+  uint32_t pagesPerSequence = 0;
   std::vector<uint32_t> lengths;
   std::vector<int32_t> pageOf; ///< [sequences, pagesPerSequence]
   std::vector<Input> inputs;
