@@ -13,7 +13,8 @@ namespace quire {
 namespace {
 
 constexpr int kStairs = int(CostModel::kFewRows.size());
-constexpr int kTerms = 7 + kStairs;
+constexpr int kLines = 8; ///< terms that are no stairs
+constexpr int kTerms = kLines + kStairs;
 using Terms = std::array<double, kTerms>;
 
 Terms termsOf(const StepShape &shape, int32_t tileRows) {
@@ -23,18 +24,19 @@ Terms termsOf(const StepShape &shape, int32_t tileRows) {
                  double(shape.samples),
                  double(shape.decodeKeys),
                  double(shape.prefillPairs),
+                 double(shape.prefillKeys),
                  double((shape.tokens - 1) / tileRows)};
   for (int i = 0; i < kStairs; ++i)
-    terms[7 + i] = shape.tokens > CostModel::kFewRows[i];
+    terms[kLines + i] = shape.tokens > CostModel::kFewRows[i];
   return terms;
 }
 
 CostModel modelOf(const Terms &terms, int32_t tileRows) {
-  CostModel cost = {terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]};
-  cost.perTile = terms[6];
+  CostModel cost = {terms[0], terms[1], terms[2], terms[3], terms[4], terms[5], terms[6]};
+  cost.perTile = terms[7];
   cost.tileRows = tileRows;
   for (int i = 0; i < kStairs; ++i)
-    cost.aboveRows[i] = terms[7 + i];
+    cost.aboveRows[i] = terms[kLines + i];
   return cost;
 }
 

@@ -16,8 +16,10 @@ void StepShape::add(int32_t context, int32_t count, bool sample) {
   samples += sample;
   if (count == 1)
     decodeKeys += int64_t(context) + 1;
-  else
-    prefillPairs += int64_t(count) * context + int64_t(count) * (count + 1) / 2;
+  if (count == 1)
+    return;
+  prefillPairs += int64_t(count) * context + int64_t(count) * (count + 1) / 2;
+  prefillKeys += int64_t(context) + count;
 }
 
 double CostModel::stairMicros(int64_t rows) const {
@@ -31,22 +33,25 @@ double CostModel::stepMicros(const StepShape &shape) const {
   double tiles = shape.tokens > 0 ? double((shape.tokens - 1) / tileRows) : 0;
   return perStep + stairMicros(shape.tokens) + perTile * tiles + perToken * double(shape.tokens) +
          perSequence * double(shape.sequences) + perSample * double(shape.samples) +
-         perDecodeKey * double(shape.decodeKeys) + perPrefillPair * double(shape.prefillPairs);
+         perDecodeKey * double(shape.decodeKeys) + perPrefillPair * double(shape.prefillPairs) +
+         perPrefillKey * double(shape.prefillKeys);
 }
 
 double CostModel::chunkMicros(int32_t context, int32_t count) const {
   if (count == 1)
     return perSequence + rowMicros() + perDecodeKey * (double(context) + 1);
-  return perSequence + rowMicros() * count + perPrefillPair * pairs(context, count);
+  return perSequence + rowMicros() * count + perPrefillPair * pairs(context, count) +
+         perPrefillKey * (double(context) + count);
 }
 
 int32_t CostModel::tokensWithin(int32_t context, double micros) const {
-  // perPrefillPair / 2 * n^2 + (rowMicros + perPrefillPair * (context + 1/2)) * n <= left
-  double left = micros - perSequence;
+  // perPrefillPair / 2 * n^2 + (rowMicros + perPrefillPair * (context + 1/2) + perPrefillKey) * n
+  // <= left
+  double left = micros - perSequence - perPrefillKey * context;
   if (left <= 0)
     return 0;
   double square = perPrefillPair / 2;
-  double linear = rowMicros() + perPrefillPair * (context + 0.5);
+  double linear = rowMicros() + perPrefillPair * (context + 0.5) + perPrefillKey;
   double count;
   if (square > 0)
     count = 2 * left / (linear + std::sqrt(linear * linear + 4 * square * left));
@@ -60,7 +65,9 @@ int32_t CostModel::tokensWithin(int32_t context, double micros) const {
 double CostModel::recomputeMicros(int32_t tokens, int32_t stepTokens) const {
   // The steps run anyway for others, so only what the tokens add to them is counted.
   double steps = std::ceil(double(tokens) / std::max(stepTokens, 1));
-  return perSequence * steps + rowMicros() * tokens + perPrefillPair * pairs(0, tokens);
+  double keys = double(tokens) * (steps + 1) / 2;
+  return perSequence * steps + rowMicros() * tokens + perPrefillPair * pairs(0, tokens) +
+         perPrefillKey * keys;
 }
 
 } // namespace quire

@@ -2,8 +2,9 @@
 // Plain data: a plan may carry the coefficients, a benchmark may fit them, a simulator runs on
 // them. The form follows from what a step does: linear layers take time for each token row, reading
 // the cache takes time for each key of a decode row, attention over a prompt for each (query, key)
-// pair. Kernels compute rows in tiles, and have variants for few rows: so the time is a staircase
-// over the rows beside the straight line.
+// pair, and for each key where there are too few queries to fill the machine. Kernels compute rows
+// in tiles, and have variants for few rows: so the time is a staircase over the rows beside the
+// straight line.
 #pragma once
 
 #include "runtime/base/Status.h"
@@ -25,6 +26,7 @@ struct StepShape {
   int64_t samples = 0;      ///< rows of logits
   int64_t decodeKeys = 0;   ///< keys read by sequences that compute one token
   int64_t prefillPairs = 0; ///< (query, key) pairs of sequences that compute more than one
+  int64_t prefillKeys = 0;  ///< keys read by them
 
   /// Adds a sequence that computes `count` tokens behind `context` others.
   void add(int32_t context, int32_t count, bool sample);
@@ -38,6 +40,7 @@ struct CostModel {
   double perSample = 0;
   double perDecodeKey = 0;
   double perPrefillPair = 0;
+  double perPrefillKey = 0;
   // The staircase.
   static constexpr std::array<int32_t, 7> kFewRows = {1, 2, 4, 8, 16, 32, 64};
   std::array<double, 7> aboveRows{}; ///< added to a step of more than kFewRows[i] rows

@@ -18,6 +18,7 @@ template <class Cost, class Visit> void visitCost(Cost &cost, Visit visit) {
   visit("sample", cost.perSample);
   visit("decode-key", cost.perDecodeKey);
   visit("prefill-pair", cost.perPrefillPair);
+  visit("prefill-key", cost.perPrefillKey);
   for (size_t i = 0; i < cost.kFewRows.size(); ++i)
     visit("above-" + std::to_string(cost.kFewRows[i]), cost.aboveRows[i]);
   visit("tile", cost.perTile);
@@ -27,7 +28,7 @@ Status badWord(std::string_view word) {
   return Status::error(ErrorCode::InvalidArgument,
                        "'" + std::string(word) +
                            "' is not a cost: write NAME=MICROSECONDS, 0 to 1e9, with one of step, "
-                           "token, sequence, sample, decode-key, prefill-pair, above-1, above-2, "
+                           "token, sequence, sample, decode-key, prefill-pair, prefill-key, above-1, above-2, "
                            "above-4 ... above-64, tile, or tile-rows=1 to 65536");
 }
 

@@ -86,7 +86,7 @@ void Planner::lookAtDecodes() {
     if (decodes++ == 0)
       firstDecode = i;
     if (config().targetStep > 0)
-      decodeMicros += cost.chunkMicros(sequence.computed, 1);
+      decodeMicros += decodeRowMicros(sequence);
     int64_t then = std::min<int64_t>(int64_t(sequence.computed) + kStepsAhead, sequence.limit);
     if (then > int64_t(sequence.table.size()) * pageSize)
       pagesSoon += int64_t(groups) * (pagesFor(then, pageSize) - sequence.table.size());

@@ -61,6 +61,11 @@ private:
   bool staysInPage(const Sequence &sequence) const {
     return !hasWindow && cache().hasRoomFor(sequence.table, sequence.computed);
   }
+  /// What a decode row adds to a step, the sampling of its token included.
+  double decodeRowMicros(const Sequence &sequence) const {
+    const CostModel &cost = config().cost;
+    return cost.chunkMicros(sequence.computed, 1) + cost.perSample;
+  }
   Growth growth(const Sequence &sequence, int32_t most) const;
   void take(const Sequence &sequence, int32_t tokens);
   int32_t chunkWithin(int32_t context) const;

@@ -77,7 +77,7 @@ void Planner::evict(int32_t index, RequestId beneficiary) {
   if (victim.remaining() == 1) {
     --decodes;
     --decodesLeft;
-    decodeMicros -= config().cost.chunkMicros(victim.computed, 1);
+    decodeMicros -= decodeRowMicros(victim);
   }
   bool swap = swaps(victim);
   int32_t groups = cache().shape().groupCount, freed = 0;

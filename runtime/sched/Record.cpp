@@ -31,6 +31,7 @@ template <class Config, class Visit> void visitConfig(Config &config, Visit visi
   visit(config.cost.perSample);
   visit(config.cost.perDecodeKey);
   visit(config.cost.perPrefillPair);
+  visit(config.cost.perPrefillKey);
   for (auto &stair : config.cost.aboveRows)
     visit(stair);
   visit(config.cost.perTile);

@@ -39,7 +39,8 @@ static Status readCostsOfPlan(const std::string &path, CostModel &cost) {
   }
   if (found.empty())
     return Status::error(ErrorCode::NotFound,
-                         path + ": the plan keeps no costs; measure them on its device: quire bench " +
+                         path + ": the plan keeps no costs; measure them on its device: quire "
+                                "bench " +
                              path + " --keep-costs");
   if (names != found)
     return Status::error(ErrorCode::InvalidArgument,

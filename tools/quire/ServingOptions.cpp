@@ -49,7 +49,7 @@ void addServingOptions(CLI::App &command, ServingOptions &o) {
   command
       .add_option("--cost", o.costs,
                   "Or in words: microseconds of a step, as NAME=VALUE with commas: step, token, "
-                  "sequence, sample, decode-key, prefill-pair")
+                  "sequence, sample, decode-key, prefill-pair, prefill-key")
       ->delimiter(',')
       ->group(title);
   command

@@ -100,8 +100,8 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
         !status.isOk())
       return fail(kModel, status);
   if (scheduling.targetStep > 0 && !scheduling.cost.isKnown())
-    return fail(kUsage, "--target-step cuts prompts by what steps cost, which is not known: measure "
-                        "it with quire bench " +
+    return fail(kUsage, "--target-step cuts prompts by what steps cost, which is not known: "
+                        "measure it with quire bench " +
                             location.plan +
                             " --keep-costs, or give --costs FILE or --cost "
                             "step=MICROSECONDS,token=MICROSECONDS,...");

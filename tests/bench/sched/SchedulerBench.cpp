@@ -51,7 +51,7 @@ Round runRound(const Mix &mix, int64_t steps) {
   config.cache.sharePrefixes = mix.tokens;
   config.cost = {5000, 10, 5, 20, 0.002, 0.0002};
   config.transfer = {20, 4};
-  config.targetStep = 20000;
+  config.targetStep = 25000;
   Scheduler scheduler(config);
   StepPlan plan;
   plan.reserve(config.maxSequences, config.cache.pageCount, 1);

@@ -181,7 +181,7 @@ Status measureLatency(Machine &machine, const LatencyOptions &options) {
                              " of more than " + std::to_string(2 * kShortPrompt));
   StepMeasurementOptions measurement;
   measurement.seconds = options.fitSeconds;
-  measurement.longest = std::min(limits.maxContext, 8192);
+  measurement.longest = limits.maxContext;
   QUIRE_ASSIGN_OR_RETURN(std::vector<MeasuredStep> steps,
                          measureSteps(*machine.runner, measurement));
   QUIRE_ASSIGN_OR_RETURN(CostFit fit, fitCostModel(steps));

@@ -1,7 +1,7 @@
 // Latency: two figures of a loaded engine on a plan's device, both by the wall's clock.
 //
-//  - how long the device stands idle between decode steps, as a share of a step: planning, binding,
-//    fetching logits and sampling, as far as they do not overlap with the device's work
+//  - how long the device stands idle between decode steps, as a share of a step: planning,
+//    binding, fetching logits and sampling, as far as they do not overlap with the device's work
 //  - the pauses between tokens of running requests while a long prompt is computed beside them: with
 //    steps as full as they can be, and with a target for the time of a step
 //

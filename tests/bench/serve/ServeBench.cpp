@@ -3,7 +3,7 @@
 // once (tokens a second) and at 0.6 times the rate that the device sustains (latencies).
 //
 //   bench-serve PLAN MODEL_DIR TRACE [REQUESTS=300] [DIVISOR=8] [PAGES=512]
-//   bench-serve latency PLAN MODEL_DIR [RUNNING=64] [PROMPT] [TARGET_MS]               see Latency.h
+//   bench-serve latency PLAN MODEL_DIR [RUNNING=64] [PROMPT] [TARGET_MS]              see Latency.h
 //   bench-serve soak PLAN MODEL_DIR TRACE [SECONDS=1800] [DIVISOR=8] [PAGES=512]    see Soak.h
 #include "tests/bench/serve/DeviceServer.h"
 #include "tests/bench/serve/Latency.h"

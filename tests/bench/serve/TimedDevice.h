@@ -1,6 +1,6 @@
 // TimedDevice: a device that tells how long it worked. It hands every call to another device and
-// measures, by that device's own clock, from the first thing submitted to the compute queue behind a
-// synchronisation to the end of all work at the next one. What copies only, as the fetching of
+// measures, by that device's own clock, from the first thing submitted to the compute queue behind
+// a synchronisation to the end of all work at the next one. What copies only, as the fetching of
 // outputs, is counted apart from what computes.
 #pragma once
 

@@ -17,7 +17,9 @@ using namespace quire::test;
 
 namespace {
 
-std::vector<uint8_t> bytesOf(std::span<const uint8_t> bytes) { return {bytes.begin(), bytes.end()}; }
+std::vector<uint8_t> bytesOf(std::span<const uint8_t> bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 /// Everything but strings and texts is as in `before`, and old strings are where they were.
 void expectOtherwiseEqual(const Plan &before, const Plan &after) {

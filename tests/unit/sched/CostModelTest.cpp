@@ -15,7 +15,7 @@ using quire::test::uniform;
 TEST(CostModel, AStepCostsWhatItsRowsCost) {
   std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 200; ++round) {
-    CostModel model{100, 3, 7, 11, 0.5, 0.25};
+    CostModel model{100, 3, 7, 11, 0.5, 0.25, 0.125};
     StepShape shape;
     double expected = model.perStep;
     for (int32_t i = uniform(random, 0, 5); i > 0; --i) {
@@ -25,6 +25,7 @@ TEST(CostModel, AStepCostsWhatItsRowsCost) {
       expected += model.perSequence + 3.0 * count + 11.0 * sample;
       for (int32_t token = 0; token < count; ++token) // each query sees itself and all before
         expected += (count == 1 ? 0.5 : 0.25) * (context + token + 1);
+      expected += count == 1 ? 0 : 0.125 * (context + count);
     }
     EXPECT_NEAR(model.stepMicros(shape), expected, 1e-6);
   }
@@ -35,7 +36,8 @@ TEST(CostModel, TokensWithinATimeAreTheMostThatFit) {
   int fits = 0;
   for (int round = 0; round < 2000; ++round) {
     CostModel model{0,   0.5 + uniform(random, 0, 3), double(uniform(random, 0, 5)), 0,
-                    0.1, uniform(random, 0, 2) * 0.01};
+                    0.1, uniform(random, 0, 2) * 0.01,
+                    uniform(random, 0, 1) * 0.5};
     int32_t context = uniform(random, 0, 1000);
     double micros = uniform(random, 0, 2000);
     int32_t tokens = model.tokensWithin(context, micros);
@@ -79,7 +81,7 @@ static std::vector<MeasuredStep> measuredSteps(std::mt19937_64 &random, const Co
 TEST(CostFit, FindsTheCostsBehindStepsThroughStrangeTimes) {
   std::mt19937_64 random(randomSeed());
   for (int32_t tileRows : {1, 32, 128}) {
-    CostModel truth{200, 3, 15, 0, 0.13, 0.08};
+    CostModel truth{200, 3, 15, 0, 0.13, 0.08, 0.9};
     truth.aboveRows = {600, 0, 0, 2400, 0, 0, 0};
     truth.perTile = tileRows > 1 ? 3000 : 0;
     truth.tileRows = tileRows;
@@ -106,7 +108,8 @@ TEST(CostText, GoesThroughAFileUnchanged) {
   for (int round = 0; round < 100; ++round) {
     CostModel cost, read;
     for (double *value : {&cost.perStep, &cost.perToken, &cost.perSequence, &cost.perSample,
-                          &cost.perDecodeKey, &cost.perPrefillPair, &cost.perTile})
+                          &cost.perDecodeKey, &cost.perPrefillPair, &cost.perPrefillKey,
+                          &cost.perTile})
       *value = uniform(random, 0, 1000000) / 256.0 * uniform(random, 0, 1);
     for (double &value : cost.aboveRows)
       value = uniform(random, 0, 1000) / 16.0 * uniform(random, 0, 1);

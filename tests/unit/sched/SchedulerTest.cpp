@@ -9,6 +9,7 @@
 
 using namespace quire;
 using quire::test::allocationCount;
+using quire::test::randomSeed;
 using quire::test::uniform;
 
 namespace {
@@ -117,6 +118,42 @@ TEST(Scheduler, TheTargetTimeBoundsTheChunkOnlyBesideDecodes) {
   ASSERT_EQ(plan.items.size(), 2u);
   EXPECT_EQ(plan.items[1].tokenCount, 89) << "100 + 10 + 89 * 10 = 1000";
   EXPECT_LE(limits.cost.stepMicros(plan.shape), 1000);
+}
+
+TEST(Scheduler, TheTargetTimeHoldsWithEveryKindOfCost) {
+  std::mt19937_64 random(randomSeed());
+  int chunks = 0;
+  for (int round = 0; round < 40; ++round) {
+    SchedulerConfig limits = config(512, 40, 2000, 16, 4000);
+    limits.cost = {double(uniform(random, 0, 500)),
+                   double(uniform(random, 1, 5)),
+                   double(uniform(random, 0, 20)),
+                   double(uniform(random, 0, 200)),
+                   uniform(random, 0, 10) * 0.01,
+                   uniform(random, 0, 10) * 0.001,
+                   uniform(random, 0, 10) * 0.1};
+    limits.cost.perTile = uniform(random, 0, 1) * 100;
+    limits.targetStep = 12000;
+    Scheduler scheduler(limits);
+    StepPlan plan;
+    for (int i = 0; i < 80; ++i) {
+      if (scheduler.liveCount() < 30)
+        ASSERT_TRUE(
+            scheduler.add(counted(uniform(random, 1, 1500), uniform(random, 10, 60)), 0).isOk());
+      step(scheduler, plan);
+      int32_t longest = 0;
+      for (const StepItem &item : plan.items)
+        longest = std::max(longest, item.tokenCount);
+      if (plan.decodeCount == 0 || longest <= limits.minChunk)
+        continue;
+      ++chunks;
+      // The last chunks of prompts sample too, and a tile may begin.
+      double slack = double(plan.sampleCount - plan.decodeCount) * limits.cost.perSample +
+                     limits.cost.perTile;
+      EXPECT_LE(limits.cost.stepMicros(plan.shape), double(limits.targetStep) + slack + 1);
+    }
+  }
+  EXPECT_GT(chunks, 100);
 }
 
 TEST(Scheduler, PreemptsWhoIsCheapestToBringBack) {
