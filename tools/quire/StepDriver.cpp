@@ -19,36 +19,41 @@ static uint32_t pagesOf(const plan::InfoRecord &info, uint32_t context) {
   return info.pageSize == 0 ? 0 : (context + info.pageSize - 1) / info.pageSize;
 }
 
-/// Normal numbers, or zeros where elements are integers. They repeat after a prime number of them.
-static std::vector<uint8_t> randomElements(plan::ElementType element, uint64_t count,
-                                           std::mt19937_64 &random) {
+/// Fills `bytes` with normal numbers, or zeros where elements are integers. They repeat after a prime
+/// number of them; `first` is where to begin.
+static void fillRandom(plan::ElementType element, std::span<uint8_t> bytes, uint64_t first) {
   constexpr uint64_t kPeriod = 100'003;
-  uint64_t size = plan::elementBytes(element);
-  std::vector<uint8_t> bytes(count * size);
+  static const std::vector<float> numbers = [] {
+    std::mt19937_64 random(kSeed);
+    std::normal_distribution<float> normal;
+    std::vector<float> values(kPeriod);
+    for (float &value : values)
+      value = normal(random);
+    return values;
+  }();
   if (!plan::isFloat(element))
-    return bytes;
-  std::normal_distribution<float> normal;
+    return;
+  uint64_t size = plan::elementBytes(element), count = bytes.size() / size;
   for (uint64_t i = 0; i < std::min(count, kPeriod); ++i)
-    plan::storeFloat(element, bytes.data(), i, normal(random));
+    plan::storeFloat(element, bytes.data(), i, numbers[(first + i) % kPeriod]);
   for (uint64_t period = kPeriod * size, done = period; done < bytes.size(); done += period)
     std::memcpy(bytes.data() + done, bytes.data(), std::min(period, bytes.size() - done));
-  return bytes;
 }
 
 StepDriver::StepDriver(Executor &executor, uint32_t sequences, uint32_t context)
     : executor(executor) {
   reshape(sequences, context);
   const Plan &plan = executor.plan();
-  std::mt19937_64 random(kSeed);
   for (const plan::TensorRecord &tensor : plan.tensors()) {
     if (tensor.isOutput)
       continue;
     uint64_t rows = tensor.extent == plan::Extent::Tokens    ? executor.limits().maxTokens
                     : tensor.extent == plan::Extent::Samples ? executor.limits().maxSamples
                                                              : 1;
-    inputs.push_back({std::string(plan.string(tensor.name)),
-                      randomElements(tensor.element, rows * tensor.columns, random),
-                      tensor.columns * plan::elementBytes(tensor.element)});
+    uint64_t rowBytes = tensor.columns * plan::elementBytes(tensor.element);
+    inputs.push_back({std::string(plan.string(tensor.name)), std::vector<uint8_t>(rows * rowBytes),
+                      rowBytes});
+    fillRandom(tensor.element, inputs.back().rows, 1000 * inputs.size());
   }
 }
 
@@ -76,13 +81,14 @@ Status StepDriver::scatterPages() {
     groups = std::max(groups, pool.group + 1);
   for (uint32_t group = 0; group < groups; ++group) {
     for (uint32_t page = 0; page < std::min(count, kDistinctPages); ++page) {
-      std::vector<uint8_t> bytes;
+      std::vector<uint8_t> bytes(executor.pageBytes(group));
+      uint64_t place = 0;
       for (const plan::PoolRecord &pool : plan.pools()) {
         if (pool.group != group)
           continue;
-        std::vector<uint8_t> part = randomElements(
-            pool.element, pool.bytesPerPage / plan::elementBytes(pool.element), random);
-        bytes.insert(bytes.end(), part.begin(), part.end());
+        fillRandom(pool.element, std::span(bytes).subspan(place, pool.bytesPerPage),
+                   page * 7919u + place);
+        place += pool.bytesPerPage;
       }
       QUIRE_RETURN_IF_ERROR(executor.writePage(group, static_cast<int32_t>(page), bytes));
     }
