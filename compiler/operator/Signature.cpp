@@ -59,4 +59,18 @@ Result<Signature> parseSignature(const std::string &text) {
   return signature;
 }
 
+void Signature::set(const std::string &key, const std::string &value) {
+  std::erase_if(fields, [&](const auto &field) { return field.first == key; });
+  fields.emplace_back(key, value);
+}
+
+std::string textOf(const Signature &signature) {
+  std::string text = signature.name;
+  for (const auto &[key, value] : signature.fields) {
+    bool quoted = value.find_first_of(" \t\n") != std::string::npos;
+    text += " " + key + "=" + (quoted ? "\"" + value + "\"" : value);
+  }
+  return text;
+}
+
 } // namespace quire::compiler

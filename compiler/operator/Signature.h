@@ -16,10 +16,16 @@ namespace quire::compiler {
 struct Signature {
   std::string name;
   std::vector<std::pair<std::string, std::string>> fields; ///< a flag's value is "true"
+
+  /// Gives field `key` a value, whether it has one or not.
+  void set(const std::string &key, const std::string &value);
 };
 
 /// Error: InvalidArgument for a missing name, an empty key or value, a quote without its end and a
 /// key that comes twice.
 Result<Signature> parseSignature(const std::string &text);
+
+/// The signature as text that parses to it.
+std::string textOf(const Signature &signature);
 
 } // namespace quire::compiler

@@ -1,14 +1,13 @@
 // Implements Options.h.
 #include "tools/quire-compile/Options.h"
 
+#include "tools/common/CompilerFolders.h"
+
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
-
-namespace fs = std::filesystem;
 
 namespace quire {
 namespace {
@@ -29,18 +28,6 @@ constexpr const char *kExamples = R"(Examples:
                                                           one operator on random weights, to measure it;
                                                           models/operators says which there are
 Exit codes: 0 done, 1 cannot write, 2 wrong usage, 3 model missing or damaged, 6 compilation failed.)";
-
-/// The folder of model templates: beside the program, in an installed prefix, or in the source tree.
-std::string findTemplates() {
-  std::error_code error;
-  fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char *relative : {"../models", "../../models", "../share/quire/models"}) {
-    fs::path folder = program / relative;
-    if (!error && fs::exists(folder / "llama.json", error))
-      return fs::weakly_canonical(folder, error).string();
-  }
-  return QUIRE_TEMPLATES;
-}
 
 bool parseLevels(const std::vector<std::string> &names, std::vector<CpuLevel> &levels) {
   levels.clear();
@@ -109,7 +96,7 @@ std::string describe(const compiler::CompileOptions &options,
                         {"max_samples", options.limits.maxSamples},
                         {"target", targets},
                         {"cpu", levels},
-                        {"schedules", options.schedules},
+                        {"schedules", options.schedules.empty() ? "shipped" : options.schedules},
                         {"disabled_passes", options.disabledPasses}}
       .dump();
 }
@@ -164,8 +151,11 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   program.add_flag("--explain", line.explain, "Print what was fused, what was not and why");
   program.add_option("--disable-pass", options.disabledPasses, "Leave a pass out, by its flag's name")
       ->type_name("NAME");
-  program.add_option("--schedules", options.schedules, "Folder of schedule files")->type_name("DIR")
-      ->check(CLI::ExistingDirectory);
+  program
+      .add_option("--schedules", options.schedules,
+                  "Folder of schedule files, or none (default: what ships for a single target, see "
+                  "quire tune)")
+      ->type_name("DIR|none")->check(CLI::ExistingDirectory | CLI::IsMember({"none"}));
   program.add_option("--templates", options.templates, "Folder of model templates")->type_name("DIR")
       ->check(CLI::ExistingDirectory);
   program.add_flag("--json", line.json, "Print the result as JSON");
@@ -215,6 +205,10 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
     options.templates = findTemplates();
   options.passTiming = line.timing;
   options.description = describe(options, levels);
+  if (options.schedules == "none")
+    options.schedules.clear();
+  else if (options.schedules.empty() && targets.size() == 1)
+    options.schedules = findSchedules(targets.front());
   return true;
 }
 

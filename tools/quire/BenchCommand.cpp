@@ -242,6 +242,7 @@ void addBenchCommand(CLI::App &program, Action &action) {
   addBenchKernelCommands(*command, action);
   addBenchStepCommands(*command, action);
   addBenchStartupCommand(*command, action);
+  addBenchCandidatesCommand(*command, action);
   command->callback([&action, command, options, seconds] {
     if (seconds->count() > 0 && !options->fitsCosts())
       throw CLI::RequiresError("--costs-seconds", "--costs or --keep-costs");

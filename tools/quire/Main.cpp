@@ -51,6 +51,7 @@ int main(int argc, char **argv) {
   program.add_flag("--version", version, "Print version, compiler and formats");
   program.add_flag("--json", json, "With --version: as JSON");
   program.add_subcommand("compile", "Turn a model directory into a plan file (runs quire-compile)");
+  program.add_subcommand("tune", "Search the fastest schedules of operators (runs quire-tune)");
 
   Action action;
   addRunCommand(program, action);
@@ -65,9 +66,10 @@ int main(int argc, char **argv) {
     // Sibling programs read their own options, so their words do not pass through the parser here.
     std::string word = argv[1];
     std::vector<CLI::App *> commands = program.get_subcommands({});
-    bool own = word != "compile" && std::any_of(commands.begin(), commands.end(),
-                                                [&](CLI::App *c) { return c->get_name() == word; });
-    if (!own && (word == "compile" || isSibling(word)))
+    bool sibling = word == "compile" || word == "tune";
+    bool own = !sibling && std::any_of(commands.begin(), commands.end(),
+                                       [&](CLI::App *c) { return c->get_name() == word; });
+    if (!own && (sibling || isSibling(word)))
       return execSibling(word, argv + 2);
     if (!own)
       return failUnknownCommand(program, word);

@@ -85,11 +85,12 @@ static Result<std::string> cacheKey(const std::string &directory, const std::str
   // Token ids that end a text are part of a plan.
   addIdentity(key, directory + "/generation_config.json");
   addIdentity(key, compiler);
-  // Model templates may lie beside the compiler instead of in it.
+  // Model templates and schedules may lie beside the compiler instead of in it.
   fs::path root = fs::path(compiler).parent_path();
   std::error_code error;
-  for (const char *relative : {"../models", "../../models", "../share/quire/models"})
-    for (fs::directory_iterator it(root / relative, error), end; !error && it != end;
+  for (const char *relative : {"../models", "../../models", "../share/quire/models", "../schedules",
+                               "../../schedules", "../share/quire/schedules"})
+    for (fs::recursive_directory_iterator it(root / relative, error), end; !error && it != end;
          it.increment(error))
       if (it->path().extension() == ".json")
         addIdentity(key, it->path().string());

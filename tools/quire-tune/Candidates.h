@@ -1,0 +1,35 @@
+// From a subject to a bundle of compiled candidates (tools/quire/CandidateBundle.h): which schedules are
+// worth a try in which step, their plans, and what they must compute.
+#pragma once
+
+#include "tools/quire-tune/Subject.h"
+
+#include <functional>
+#include <map>
+
+namespace quire::tune {
+
+struct Candidate {
+  schedule::Choice choice;
+  std::map<uint32_t, double> predicted; ///< seconds, by the steps that it is to be timed in
+};
+
+/// The choice that the compiler makes for a step when nobody says otherwise, as a variant of its own.
+schedule::Choice defaultChoice(const Subject &subject, const Use &use);
+
+/// For each step the compiler's own choice and the `count` best by prediction, few of one kind. The
+/// compiler's choices come first.
+std::vector<Candidate> chooseCandidates(const Subject &subject, unsigned count, double cores);
+
+/// Compiles the candidates of `subject` into `folder`, side by side, and writes the bundle. Those that
+/// the back end refuses are left out and counted. `progress` is called from one thread at a time.
+struct Prepared {
+  size_t legal = 0, compiled = 0, refused = 0;
+  std::string lastRefusal;
+  double seconds = 0;
+};
+Result<Prepared> prepareBundle(const Subject &subject, const Options &options,
+                               const std::string &folder,
+                               const std::function<void(size_t done, size_t total)> &progress);
+
+} // namespace quire::tune
