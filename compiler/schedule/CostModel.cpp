@@ -9,11 +9,13 @@ namespace {
 
 double ceilDiv(double a, double b) { return std::ceil(a / b); }
 
-/// Share of the tensor cores' rate that a warp's tile of a product can reach: each operand that a tile
-/// reads from shared memory serves as many products as the tile is wide or high.
-double tileEfficiency(double rows, double columns) {
-  return 1 / (1 + 24 / rows + 24 / columns);
-}
+/// Bytes a second that a block's warps copy into shared memory with cp.async, between the barriers of a
+/// ring: what an H200 gave for tiles of 16 to 64 rows. TMA has no such limit.
+double copyRate(double warps) { return 14e9 * std::pow(warps, 0.6); }
+
+/// Share of the rate that a tile of a product can reach: each operand that it reads from shared memory
+/// serves as many products as the tile is wide or high.
+double tileEfficiency(double rows, double columns) { return 1 / (1 + 24 / rows + 24 / columns); }
 
 double productRate(const Machine &machine, const Choice &choice, double rows, double columns) {
   if (choice.instruction == "wgmma")
@@ -28,7 +30,8 @@ double productRate(const Machine &machine, const Choice &choice, double rows, do
 /// Items of one kind on a whole machine.
 struct Items {
   double count, flops, memoryBytes, cacheBytes; ///< of one item, but for the count
-  double inFlight;    ///< bytes that an item asks for at a time
+  double inFlight;    ///< bytes that an item asks for ahead of their use
+  double copyRate;    ///< bytes a second that an item can move itself; 0: no limit
   double sharedBytes; ///< of an item
   double rate;        ///< FLOP/s of the whole machine for these products
 };
@@ -38,16 +41,17 @@ double secondsOf(const Machine &machine, const Items &items) {
                                1.0, machine.blocksPerUnit);
   // As many items at a time as there are, evenly on all units.
   double perUnit = std::min(resident, ceilDiv(items.count, machine.units));
-  double atOnce = machine.units * perUnit;
-  double rounds = ceilDiv(items.count, atOnce);
+  double rounds = ceilDiv(items.count, machine.units * perUnit);
   double products = items.flops * perUnit / (items.rate / machine.units);
-  // Little's law: a unit has no more bytes a second than are on their way, and its share at most.
+  // Little's law: a unit gets no more bytes a second than it has under way, and its share at most.
+  double bytes = (items.memoryBytes + items.cacheBytes) * perUnit;
   double busy = std::min(machine.units, items.count);
-  double asked = items.inFlight * perUnit / machine.latencySeconds;
-  double memory = items.memoryBytes * perUnit / std::min(asked, machine.memoryRate / busy);
-  double cache = items.cacheBytes * perUnit / std::min(asked, machine.cacheRate / busy);
-  return machine.launchSeconds + machine.latencySeconds +
-         rounds * std::max({products, memory + cache, products + 0.3 * (memory + cache)});
+  double asked = bytes / (items.inFlight * perUnit / machine.latencySeconds);
+  double shared = items.memoryBytes * perUnit / (machine.memoryRate / busy) +
+                  items.cacheBytes * perUnit / (machine.cacheRate / busy);
+  double copied = items.copyRate ? bytes / perUnit / items.copyRate : 0;
+  return machine.launchSeconds + 2 * machine.latencySeconds +
+         rounds * std::max({products, asked, shared, copied});
 }
 
 Items linearItems(const Machine &machine, const KernelShape &shape, const Choice &choice,
@@ -56,27 +60,36 @@ Items linearItems(const Machine &machine, const KernelShape &shape, const Choice
   double width = isCpu ? 32.0 * double(shape.panels) : double(shape.width);
   double columns = isCpu ? 32.0 * double(choice.panels) : double(choice.columns);
   double depth = double(shape.columns), products = double(shape.products);
-  double rowTiles = ceilDiv(double(use.rows), double(choice.rows));
+  double rows = double(choice.rows);
+  double rowTiles = ceilDiv(double(use.rows), rows);
   double weightBytes = columns * products * depth * double(shape.elementBytes);
   Items items{};
   items.count = rowTiles * ceilDiv(width, columns);
-  items.flops = 2 * double(choice.rows) * columns * products * depth;
+  items.flops = 2 * rows * columns * products * depth;
   // The first tile of rows reads the weights from memory, the others find them in the cache.
   items.memoryBytes = weightBytes / rowTiles;
-  items.cacheBytes = weightBytes * (1 - 1 / rowTiles) +
-                     double(choice.rows) * depth * double(shape.rowBytes);
-  double step = choice.depth ? double(choice.depth) : 8;
-  double stepBytes = (columns * products * double(shape.elementBytes) +
-                      double(choice.rows) * double(shape.rowBytes)) * step;
-  items.sharedBytes = choice.stages ? stepBytes * double(choice.stages) : 2048;
-  // Without a ring each thread has two reads of 16 bytes under way.
-  items.inFlight = choice.stages ? stepBytes * double(choice.stages)
+  items.cacheBytes = weightBytes * (1 - 1 / rowTiles) + rows * depth * double(shape.rowBytes);
+  double step = (columns * products * double(shape.elementBytes) + rows * double(shape.rowBytes)) *
+                double(choice.depth);
+  items.sharedBytes = choice.stages ? step * double(choice.stages) : 2048;
+  if (choice.instruction == "wgmma") // a persistent block has its multiprocessor alone
+    items.sharedBytes = machine.sharedBytes;
+  // One stage of a ring is in use. Without a ring each thread has two reads of 16 bytes under way.
+  items.inFlight = choice.stages ? step * (double(choice.stages) - 0.9)
                                  : std::max<double>(double(choice.warps), 1) * 32 * 32;
-  if (isCpu)
+  if (isCpu) {
     items.inFlight = 1e9; // prefetched
+  } else if (choice.instruction == "mma") {
+    items.copyRate = copyRate(double(choice.warps));
+  } else if (choice.instruction == "fma") {
+    // Each output reads its weights itself; warps that share one wait for each other.
+    double outputs = rows * columns;
+    items.cacheBytes += weightBytes * (rows - 1);
+    if (outputs > 1)
+      items.inFlight *= std::min(1.0, outputs / double(choice.warps)) * 0.75;
+  }
   double divided = choice.instruction == "mma" ? std::sqrt(double(choice.warps)) : 1;
-  items.rate = productRate(machine, choice, double(choice.rows) / divided,
-                           columns * products / divided);
+  items.rate = productRate(machine, choice, rows / divided, columns * products / divided);
   return items;
 }
 
@@ -101,6 +114,7 @@ Items attentionItems(const Machine &machine, const KernelShape &shape, const Cho
   double ring = rings * double(std::max<int64_t>(choice.stages, 1)) * double(choice.keys) * keyBytes;
   items.sharedBytes = ring + rows * double(shape.headDim) * 4;
   items.inFlight = shape.storage == Storage::Panels ? 1e9 : ring;
+  items.copyRate = choice.instruction == "mma" ? copyRate(double(choice.warps)) : 0;
   items.rate = productRate(machine, choice, std::min(padded, 64.0), double(choice.keys)) *
                (choice.instruction == "fma" ? 1 : 0.8);
   if (splits > 1) // partial results, written and read again
@@ -111,9 +125,9 @@ Items attentionItems(const Machine &machine, const KernelShape &shape, const Cho
 } // namespace
 
 std::optional<Machine> machineFor(std::string_view target, double cores) {
-  // Reads at 4.3 TB/s and products of warpgroups at 0.66 of the data sheet's rate: tests/bench/NOTES-GPU.md.
+  // An H200's are fitted to what quire tune measured there; an A100's are of its data sheet, times 0.8.
   if (target == "sm_90a")
-    return Machine{"H200", 132, 4.3e12, 8e12, 45e12, 420e12, 660e12, 227 << 10, 8, 2e-6, 1.2e-6};
+    return Machine{"H200", 132, 4.3e12, 14e12, 45e12, 420e12, 900e12, 227 << 10, 8, 2e-6, 0.9e-6};
   if (target == "sm_80")
     return Machine{"A100", 108, 1.6e12, 4e12, 16e12, 220e12, 220e12, 163 << 10, 8, 3e-6, 1.2e-6};
   if (target == "cpu")
@@ -140,7 +154,9 @@ double predictSeconds(const Machine &machine, const KernelShape &shape, const Ch
   double seconds = secondsOf(machine, isLinear ? linearItems(machine, shape, choice, use)
                                                : attentionItems(machine, shape, choice, use));
   bool merges = !isLinear && choice.split && choice.split < use.keys;
-  return seconds + (merges ? machine.launchSeconds : 0);
+  // Of two that should be equal the deeper ring rides out more.
+  double jitter = 0.02 / static_cast<double>(std::max<int64_t>(choice.stages, 1));
+  return seconds * (1 + jitter) + (merges ? machine.launchSeconds : 0);
 }
 
 } // namespace quire::schedule

@@ -1,11 +1,12 @@
 // Predicts the time of a kernel from its schedule, so that a tuner compiles only what may win. It counts
 // what the schedule moves and multiplies, and the rounds in which a machine runs its items:
 //
-//   time = launch + rounds x max(item's products, item's bytes from memory, its bytes from cache) + fill
+//   time = launch + fill + rounds x max(item's products, its bytes at the rate that it asks for them,
+//          at the rate that all items share, and at the rate that it can copy)
 //
-// after the wave quantisation and roofline terms of Williams et al., "Roofline" (2009), and NVIDIA's
-// "Matrix Multiplication Background User's Guide" (tile and wave quantisation). Rates are what was
-// measured on the machine named, not its data sheet. Ranks matter here, not microseconds.
+// after Williams et al., "Roofline" (2009), Little's law for bytes under way, and NVIDIA's "Matrix
+// Multiplication Background User's Guide" (tile and wave quantisation). Ranks matter here, not
+// microseconds.
 #pragma once
 
 #include "compiler/schedule/ScheduleSpace.h"

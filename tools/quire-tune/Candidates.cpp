@@ -108,15 +108,9 @@ nlohmann::json jsonOf(const Subject &subject, const std::vector<const Candidate 
   for (const Use &use : subject.uses)
     uses.push_back({{"sequences", use.sequences}, {"queries", use.queries}, {"context", use.context}});
   for (size_t i = 0; i < candidates.size(); ++i) {
-    nlohmann::json predicted = nlohmann::json::object(), own = nlohmann::json::array();
-    for (const auto &[use, seconds] : candidates[i]->predicted) {
-      own.push_back(use);
-      predicted[std::to_string(use)] = seconds;
-    }
     entries.push_back({{"name", schedule::describe(candidates[i]->choice)},
                        {"plan", plans[i]},
-                       {"uses", own},
-                       {"predicted", predicted}});
+                       {"uses", candidates[i]->uses}});
   }
   return {{"format", 1},       {"operator", subject.signature}, {"target", subject.target},
           {"uses", uses},      {"candidates", entries},         {"check", check},
@@ -145,8 +139,11 @@ std::vector<Candidate> chooseCandidates(const Subject &subject, unsigned count, 
     auto [place, isNew] = indices.emplace(schedule::describe(choice), chosen.size());
     if (isNew)
       chosen.push_back({choice, {}});
-    chosen[place->second].predicted[use] = schedule::predictSeconds(
-        machine, subject.shape, choice, subject.stepUse(subject.uses[use]));
+    chosen[place->second].uses.insert(use);
+  };
+  auto predict = [&](const Choice &choice, uint32_t use) {
+    return schedule::predictSeconds(machine, subject.shape, choice,
+                                    subject.stepUse(subject.uses[use]));
   };
   for (uint32_t use = 0; use < subject.uses.size(); ++use)
     add(defaultChoice(subject, subject.uses[use]), use);
@@ -154,9 +151,7 @@ std::vector<Candidate> chooseCandidates(const Subject &subject, unsigned count, 
     std::vector<std::pair<double, size_t>> ranked; // seconds, index
     for (size_t i = 0; i < all.size(); ++i)
       if (serves(all[i], subject.uses[use]))
-        ranked.emplace_back(schedule::predictSeconds(machine, subject.shape, all[i],
-                                                     subject.stepUse(subject.uses[use])),
-                            i);
+        ranked.emplace_back(predict(all[i], use), i);
     std::sort(ranked.begin(), ranked.end());
     std::map<std::string, unsigned> kinds;
     unsigned taken = 0;
@@ -169,14 +164,10 @@ std::vector<Candidate> chooseCandidates(const Subject &subject, unsigned count, 
   // One that is timed anyway is timed wherever it is not hopeless.
   for (Candidate &candidate : chosen)
     for (uint32_t use = 0; use < subject.uses.size(); ++use) {
-      if (candidate.predicted.count(use) || !serves(candidate.choice, subject.uses[use]))
-        continue;
-      schedule::StepUse step = subject.stepUse(subject.uses[use]);
-      double own = schedule::predictSeconds(machine, subject.shape, candidate.choice, step);
-      double usual = schedule::predictSeconds(machine, subject.shape,
-                                              defaultChoice(subject, subject.uses[use]), step);
-      if (own < 1.5 * usual)
-        candidate.predicted[use] = own;
+      const Use &step = subject.uses[use];
+      if (serves(candidate.choice, step) &&
+          predict(candidate.choice, use) < 1.5 * predict(defaultChoice(subject, step), use))
+        candidate.uses.insert(use);
     }
   return chosen;
 }

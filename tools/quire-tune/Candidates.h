@@ -5,13 +5,13 @@
 #include "tools/quire-tune/Subject.h"
 
 #include <functional>
-#include <map>
+#include <set>
 
 namespace quire::tune {
 
 struct Candidate {
   schedule::Choice choice;
-  std::map<uint32_t, double> predicted; ///< seconds, by the steps that it is to be timed in
+  std::set<uint32_t> uses; ///< the steps that it is to be timed in
 };
 
 /// The choice that the compiler makes for a step when nobody says otherwise, as a variant of its own.

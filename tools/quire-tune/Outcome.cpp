@@ -171,6 +171,8 @@ void fill(const json &bundle, const json &results, Outcome &outcome) {
   outcome.compiler = bundle.at("compiler").get<std::string>();
   outcome.rounds = results.at("rounds").get<unsigned>();
   outcome.copyRate = results.at("copyBytesPerSecond").get<double>();
+  schedule::Machine machine =
+      *schedule::machineFor(outcome.subject.target, outcome.device.at("units").get<double>());
   std::map<std::string, Choice> choices;
   for (const Choice &choice : schedule::enumerate(outcome.subject.shape))
     choices.emplace(schedule::describe(choice), choice);
@@ -178,12 +180,17 @@ void fill(const json &bundle, const json &results, Outcome &outcome) {
   for (size_t i = 0; i < entries.size(); ++i) {
     Tried tried;
     tried.name = entries[i].at("name").get<std::string>();
-    tried.choice = choices.at(tried.name);
+    auto choice = choices.find(tried.name);
+    if (choice == choices.end())
+      throw std::invalid_argument("this compiler has no schedule '" + tried.name + "'");
+    tried.choice = choice->second;
     tried.reason = rows.at(i).at("reason").get<std::string>();
     if (rows[i].at("error").is_number())
       tried.error = rows[i]["error"].get<double>();
-    for (const auto &[use, seconds] : entries[i].at("predicted").items())
-      tried.timings[static_cast<uint32_t>(std::stoul(use))].predicted = seconds.get<double>();
+    for (uint32_t use : entries[i].at("uses").get<std::vector<uint32_t>>())
+      tried.timings[use].predicted =
+          schedule::predictSeconds(machine, outcome.subject.shape, tried.choice,
+                                   outcome.subject.stepUse(outcome.subject.uses.at(use)));
     for (const auto &[use, seconds] : rows[i].at("seconds").items())
       tried.timings.at(static_cast<uint32_t>(std::stoul(use))).seconds =
           seconds.get<std::vector<double>>();

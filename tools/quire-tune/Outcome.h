@@ -5,11 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
+
 namespace quire::tune {
 
 /// A candidate in one step.
 struct Timing {
-  double predicted = 0;
+  double predicted = 0; ///< seconds, by the cost model
   std::vector<double> seconds; ///< measured, empty if it was not
 
   double median() const;
