@@ -187,6 +187,9 @@ FailureOr<Combiner> cuda::combinerOf(linalg::GenericOp op) {
   } else if (readsOut && isa<arith::MaxNumFOp, arith::MaximumFOp>(last)) {
     result.identity = "-INFINITY";
     result.warpFunction = "Maximum";
+  } else if (readsOut && isa<arith::MaxSIOp>(last) && last->getResult(0).getType().isInteger(64)) {
+    result.identity = constantText(Builder(op).getI64IntegerAttr(INT64_MIN));
+    result.warpFunction = "Maximum";
   } else {
     return op.emitOpError() << "reduces by something else than a sum or a maximum";
   }
@@ -211,7 +214,8 @@ FailureOr<std::string> ElementPrinter::reduction(linalg::GenericOp op, Coordinat
       succeeded(initAt) ? element(init->get(), *initAt) : FailureOr<std::string>();
   if (failed(start))
     return failure();
-  text.line("float " + sum + " = " + *start + ";");
+  text.line(registerType(getElementTypeOrSelf(op.getResult(0).getType())) + " " + sum + " = " +
+            *start + ";");
   CodeText inside(text.indentation());
   unsigned open = 0;
   for (auto [dimension, kind] : llvm::enumerate(op.getIteratorTypesArray())) {

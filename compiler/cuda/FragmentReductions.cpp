@@ -2,6 +2,8 @@
 // that share it.
 #include "compiler/cuda/FragmentsPrinter.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 using namespace mlir;
 using namespace quire;
 using namespace quire::cuda;
@@ -22,6 +24,8 @@ LogicalResult FragmentsPrinter::reduction(linalg::GenericOp op) {
   FailureOr<Combiner> combiner = combinerOf(op);
   if (failed(combiner))
     return failure();
+  if (isa<arith::MaxSIOp>(combiner->op))
+    return op.emitOpError() << "reduces integers; fragments hold floating-point numbers";
   int64_t columns = reducedColumns(op);
   if (context.warpsN > 1)
     return op.emitOpError() << "reduces columns that are spread over " << context.warpsN

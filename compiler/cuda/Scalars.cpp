@@ -64,6 +64,8 @@ std::string cuda::constantText(Attribute value) {
     int64_t number = integer.getValue().getSExtValue();
     if (number == std::numeric_limits<int32_t>::min())
       return "(-2147483647 - 1)";
+    if (number == std::numeric_limits<int64_t>::min())
+      return "(-9223372036854775807ll - 1)";
     stream << number;
     if (number > std::numeric_limits<int32_t>::max() ||
         number < std::numeric_limits<int32_t>::min())
@@ -237,6 +239,9 @@ std::string expressionOf(Operation *op, ArrayRef<std::string> v,
   Type type = op->getResult(0).getType();
   if (options.approximateExp2 && isa<math::Exp2Op>(op))
     return call("exp2Fast", v);
+  // Products of i32 wrap around; indices never do.
+  if (isa<arith::MulIOp>(op) && type.isInteger(32))
+    return "(int)" + binary({unsignedOf(type, v[0]), unsignedOf(type, v[1])}, "*");
   if (StringRef symbol = symbolOf(name); !symbol.empty())
     return binary(v, symbol);
   if (StringRef symbol = unsignedSymbol(name); !symbol.empty())

@@ -39,6 +39,14 @@ QUIRE_DEVICE float warpSum(float value) {
     value += shuffleXor(value, mask);
   return value;
 }
+QUIRE_DEVICE long long warpMaximum(long long value) {
+#pragma unroll
+  for (int mask = 16; mask > 0; mask /= 2) {
+    long long other = __shfl_xor_sync(0xffffffffu, value, mask);
+    value = other > value ? other : value;
+  }
+  return value;
+}
 QUIRE_DEVICE float warpMaximum(float value) {
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2)

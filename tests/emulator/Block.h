@@ -47,6 +47,12 @@ inline float __int_as_float(int bits) {
   return value;
 }
 
+inline int __float_as_int(float value) {
+  int bits;
+  std::memcpy(&bits, &value, 4);
+  return bits;
+}
+
 extern "C" {
 alignas(1024) inline thread_local unsigned char shared[232448];
 }
