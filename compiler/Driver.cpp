@@ -257,6 +257,7 @@ private:
     result.storage = forCuda() ? "rows" : "panels";
     if (!options.storage.empty())
       result.storage = options.storage;
+    result.sample = options.sample.value_or(forCuda());
     result.cpuLevel = options.cpuLevels.back();
     if (forCuda())
       result.cudaTarget = options.cudaTargets.back().name;

@@ -30,6 +30,7 @@ struct CompileOptions {
   StepLimits limits;
   std::vector<CpuLevel> cpuLevels{CpuLevel::X86_64_V3, CpuLevel::X86_64_V4};
   std::string storage; ///< "panels" or "rows", see compiler/schedule/Storage.h; empty: the target's own
+  std::optional<bool> sample; ///< the step draws the next tokens itself; unset: on GPUs
   std::vector<cuda::CudaTarget> cudaTargets; ///< with any the plan is for GPUs, otherwise for CPUs
   NvrtcSearch nvrtc;       ///< where NVRTC may be, for GPUs
   std::string kernelCache; ///< folder of compiled GPU kernels; empty: none

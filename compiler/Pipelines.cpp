@@ -41,6 +41,7 @@ void buildStage(Stage stage, OpPassManager &manager, const StageOptions &options
   case Stage::Graph: { // A: what is computed together
     graph::GraphPipelineOptions graphOptions;
     graphOptions.narrow = options.storage == "rows";
+    graphOptions.sample = options.sample;
     graph::buildGraphPipeline(manager, graphOptions);
     return;
   }

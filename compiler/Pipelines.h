@@ -35,6 +35,7 @@ std::optional<Stage> stageNamed(llvm::StringRef name);
 struct StageOptions {
   std::string schedules;                       ///< folder of schedule files; empty: defaults
   std::string storage = "panels";              ///< of weights and keys: panels or rows
+  bool sample = false;                         ///< the step draws the next tokens itself
   CpuLevel cpuLevel = CpuLevel::X86_64_V4;     ///< of stage C for CPUs
   std::string cudaTarget = "sm_90a";           ///< of stage C for GPUs
 };

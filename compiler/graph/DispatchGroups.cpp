@@ -192,6 +192,8 @@ void DispatchGroups::takeRoots(ArrayRef<Operation *> ops) {
       start(DispatchKind::Linear, op);
     if (isa<AttentionOp, ScoresOp, MixOp>(op))
       start(DispatchKind::Attention, op);
+    if (isa<SampleOp>(op))
+      start(DispatchKind::Sample, op);
     if (isa<SoftmaxOp>(op))
       takeScoreMath(start(DispatchKind::Attention, op));
   }

@@ -22,7 +22,7 @@ enum class DispatchRole {
 
 DispatchRole dispatchRole(mlir::Operation *op);
 
-enum class DispatchKind { Linear, Attention, Row };
+enum class DispatchKind { Linear, Attention, Sample, Row };
 
 /// The ops of one dispatch, in program order.
 struct DispatchGroup {

@@ -22,6 +22,9 @@ struct GraphPipelineOptions : mlir::PassPipelineOptions<GraphPipelineOptions> {
   Option<bool> narrow{*this, "narrow",
                       llvm::cl::desc("Keep activations in the checkpoint's element type"),
                       llvm::cl::init(false)};
+  Option<bool> sample{*this, "sample",
+                      llvm::cl::desc("A language model's step samples the next tokens itself"),
+                      llvm::cl::init(false)};
 };
 
 /// Stage A on a module: fuse linears, fuse attention, form dispatches, verify.

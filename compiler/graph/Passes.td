@@ -9,6 +9,19 @@ class GraphPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
                            "::mlir::math::MathDialect"];
 }
 
+def AppendSamplingPass : GraphPass<"quire-append-sampling"> {
+  let summary = "a language model's step ends in sampling";
+  let description = [{
+    ```mlir
+    // before                                   // after
+    return %logits, %cache                      %token, %log = graph.sample %logits of %batch
+                                                return %logits, %cache, %token, %log
+    ```
+    The new results are called `token` and `log_probability`. A step without logits of sample rows stays
+    as it is.
+  }];
+}
+
 def FuseLinearsPass : GraphPass<"quire-fuse-linears"> {
   let summary = "one wide linear for linears that read the same rows";
   let description = [{

@@ -14,6 +14,8 @@ namespace quire::graph {
 
 void quire::graph::buildGraphPipeline(OpPassManager &manager, const GraphPipelineOptions &options) {
   OpPassManager &step = manager.nest<func::FuncOp>();
+  if (options.sample)
+    step.addPass(createAppendSamplingPass());
   step.addPass(createCanonicalizerPass());
   step.addPass(createCSEPass());
   step.addPass(createFuseLinearsPass());

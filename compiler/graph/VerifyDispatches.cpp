@@ -26,27 +26,29 @@ bool isFree(Operation &op) {
           llvm::none_of(op.getResultTypes(), llvm::IsaPred<RankedTensorType>));
 }
 
-/// Attention, or the part of it that an unfused kernel computes.
-bool isAttentionOp(Operation &op) { return isa<AttentionOp, ScoresOp, SoftmaxOp, MixOp>(op); }
+/// What is the only work of its dispatch: sampling, attention, or the part of it that an unfused
+/// kernel computes.
+bool isAlone(Operation &op) { return isa<SampleOp, AttentionOp, ScoresOp, SoftmaxOp, MixOp>(op); }
 
 LogicalResult verifyBody(DispatchOp dispatch) {
   SmallVector<LinearOp> linears;
-  Operation *attention = nullptr, *row = nullptr;
+  Operation *alone = nullptr, *row = nullptr;
   for (Operation &op : dispatch.getBody().front()) {
     if (auto linear = dyn_cast<LinearOp>(op))
       linears.push_back(linear);
-    else if (isAttentionOp(op) && attention)
-      return op.emitOpError() << "is the second attention of its dispatch";
-    else if (isAttentionOp(op))
-      attention = &op;
+    else if (isAlone(op) && alone)
+      return op.emitOpError() << "is the second " << (isa<SampleOp>(op) ? "sampling" : "attention")
+                              << " of its dispatch";
+    else if (isAlone(op))
+      alone = &op;
     else if (isRowOp(op))
       row = row && !isElementwise(row) ? row : &op;
     else if (!isFree(op))
       return op.emitOpError() << "cannot be part of a dispatch";
   }
-  bool isScoreMath = row && isElementwise(row) && isa_and_nonnull<SoftmaxOp>(attention);
-  if (attention && ((row && !isScoreMath) || !linears.empty()))
-    return attention->emitOpError() << "must be the only work of its dispatch";
+  bool isScoreMath = row && isElementwise(row) && isa_and_nonnull<SoftmaxOp>(alone);
+  if (alone && ((row && !isScoreMath) || !linears.empty()))
+    return alone->emitOpError() << "must be the only work of its dispatch";
   if (linears.empty())
     return success();
   LinearOp first = linears.front(), last = linears.back();

@@ -72,6 +72,8 @@ LogicalResult Evaluator::evaluate(Operation &op) {
     return evaluateDispatch(dispatch);
   if (auto appendOp = dyn_cast<CacheAppendOp>(op))
     return append(appendOp);
+  if (auto sample = dyn_cast<SampleOp>(op))
+    return evaluateSample(sample);
   if (op.getNumResults() == 1 && !isa<RankedTensorType>(op.getResult(0).getType()))
     return evaluateScalarOp(op);
   if (isa<WeightOp, RotaryTableOp>(op)) {
@@ -115,6 +117,15 @@ LogicalResult Evaluator::evaluateScalarOp(Operation &op) {
   for (Value operand : op.getOperands())
     operands.push_back(scalar(operand));
   values[op.getResult(0)] = (*function)(operands);
+  return success();
+}
+
+/// A batch has no sampling records here, and a row without one takes the highest logit.
+LogicalResult Evaluator::evaluateSample(SampleOp op) {
+  const Tensor &logits = tensor(op.getLogits());
+  values[op.getToken()] = std::make_shared<const Tensor>(highest(logits));
+  values[op.getLogProbability()] =
+      std::make_shared<const Tensor>(Tensor(ArrayRef<int64_t>{logits.rows(), 1}));
   return success();
 }
 

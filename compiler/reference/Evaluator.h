@@ -43,6 +43,7 @@ private:
   mlir::LogicalResult evaluate(mlir::Operation &op);
   mlir::LogicalResult evaluateDispatch(graph::DispatchOp op);
   mlir::LogicalResult evaluateScalarOp(mlir::Operation &op);
+  mlir::LogicalResult evaluateSample(graph::SampleOp op);
 
   mlir::FailureOr<Tensor> compute(mlir::Operation &op);
   mlir::FailureOr<Tensor> computeElementwise(mlir::Operation &op);

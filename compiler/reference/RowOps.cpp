@@ -1,6 +1,7 @@
 // Naive row ops; see the header.
 #include "compiler/reference/RowOps.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -88,6 +89,17 @@ Tensor rotate(const Tensor &input, const Tensor &table, const Tensor &positions,
         result.row(t)[first] = a * cosine - b * sine;
         result.row(t)[second] = b * cosine + a * sine;
       }
+  }
+  return result;
+}
+
+Tensor highest(const Tensor &input) {
+  Tensor result({input.rows(), 1});
+  for (int64_t t = 0; t < input.rows(); ++t) {
+    const double *row = input.row(t), *end = row + input.lastDim();
+    const double *best = std::max_element(row, end);
+    bool isNumber = std::all_of(row, end, [](double x) { return x < HUGE_VAL; });
+    result.values[t] = isNumber && *best > -HUGE_VAL ? static_cast<double>(best - row) : -1;
   }
   return result;
 }

@@ -30,6 +30,10 @@ Tensor rotate(const Tensor &input, const Tensor &table, const Tensor &positions,
 /// Columns [offset, offset + count) of [T, N].
 Tensor columns(const Tensor &input, int64_t offset, int64_t count);
 
+/// The column of each row's highest number, the first among equals: [T, 1]. -1 where a number is NaN or
+/// positive infinity, or all are negative infinity.
+Tensor highest(const Tensor &input);
+
 /// The named rows of [T, K].
 Tensor takeRows(const Tensor &input, llvm::ArrayRef<int64_t> rows);
 

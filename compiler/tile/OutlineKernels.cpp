@@ -9,6 +9,7 @@
 // tensors have sample rows, which cache components are keys.
 #include "compiler/tile/KernelLowering.h"
 #include "compiler/tile/Passes.h"
+#include "compiler/tile/SampleKernel.h"
 #include "compiler/tile/ScoreKernels.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -151,6 +152,8 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
     OpBuilder builder(step);
     FailureOr<StringAttr> callee = isScoreDispatch(dispatch)
                                        ? writeScoreKernels(dispatch, builder, facts, symbols)
+                                   : sampleOf(dispatch)
+                                       ? writeSampleKernel(dispatch, builder, facts, symbols)
                                        : writeKernel(dispatch, builder, facts, symbols);
     if (failed(callee))
       return failure();
@@ -198,6 +201,18 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
     kernel->setDiscardableAttr(kExtentAttr, ExtentAttr::get(&getContext(), lowering.extent(), 1));
     symbols.insert(kernel);
     fuseElementwise(kernel);
+    return kernel.getSymNameAttr();
+  }
+
+  FailureOr<StringAttr> writeSampleKernel(graph::DispatchOp dispatch, OpBuilder &builder,
+                                          const StepFacts &facts, SymbolTable &symbols) {
+    KernelOp kernel = emptyKernel(dispatch, builder, wishedName(dispatch));
+    KernelLowering lowering(dispatch, kernel, facts);
+    if (failed(lowerSample(sampleOf(dispatch), lowering, kernel))) {
+      kernel.erase();
+      return failure();
+    }
+    symbols.insert(kernel);
     return kernel.getSymNameAttr();
   }
 

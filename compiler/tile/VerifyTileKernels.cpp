@@ -1,6 +1,6 @@
 // Ends stage B: what a kernel may hold from here on.
 //
-//   allowed:  scf.for, scf.if; linalg.generic, linalg.fill; tensor ops, tile.load, tile.load_pages
+//   allowed:  scf.for, scf.if, scf.while; linalg.generic, linalg.fill; tensor ops, tile.load, tile.load_pages
 //   and
 //             tile.store on static tiles; arith and math; tile.work_item; tile.return
 //   refused:  dynamic tiles, page views, online attention, appends, gathers, graph ops, no grid
@@ -15,7 +15,8 @@ namespace quire::tile {
 namespace {
 
 bool isAllowed(Operation *op) {
-  if (isa<WorkItemOp, LoadOp, LoadPagesOp, StoreOp, ReturnOp, scf::ForOp, scf::IfOp, scf::YieldOp,
+  if (isa<WorkItemOp, LoadOp, LoadPagesOp, StoreOp, ReturnOp, scf::ForOp, scf::IfOp, scf::WhileOp,
+          scf::ConditionOp, scf::YieldOp,
           linalg::GenericOp, linalg::FillOp, linalg::YieldOp, linalg::IndexOp, tensor::EmptyOp,
           tensor::ExtractOp, tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::ExpandShapeOp,
           tensor::CollapseShapeOp>(op))

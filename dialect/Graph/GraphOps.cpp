@@ -129,6 +129,18 @@ LogicalResult NormOp::verify() {
   return success();
 }
 
+LogicalResult SampleOp::verify() {
+  int64_t vocabulary = lastDim(tensorType(getLogits()));
+  // Sums of ones in f32 count them.
+  if (vocabulary < 1 || vocabulary > (1 << 24))
+    return emitOpError() << "has logits for " << vocabulary << " tokens; legal are 1 to "
+                         << (1 << 24);
+  for (Value result : getResults())
+    if (lastDim(tensorType(result)) != 1)
+      return emitOpError() << "result " << result.getType() << " must have one column";
+  return success();
+}
+
 LogicalResult RotateOp::verify() {
   int64_t columns = lastDim(tensorType(getTable()));
   if (getType() != getInput().getType())

@@ -145,6 +145,22 @@ def Graph_TakeRowsOp : Graph_PureOp<"take_rows"> {
   let hasVerifier = 1;
 }
 
+def Graph_SampleOp : Graph_PureOp<"sample"> {
+  let summary = "the next token of every sample row: [S, V] -> [S, 1] tokens, [S, 1] log-probabilities";
+  let description = [{
+    How a row is drawn is an array of the batch, plan::SamplingRecord of runtime/plan/Format.h: the
+    highest logit (the lowest id among equals), or one draw from what top-k, top-p and min-p leave. The
+    token is -1 where a logit is NaN or positive infinity, or all are negative infinity. The
+    log-probability is the model's own, before temperature and filters, and 0 for rows that did not ask.
+  }];
+  let arguments = (ins 2DTensorOf<[F32]>:$logits, Graph_BatchType:$batch);
+  let results = (outs 2DTensorOf<[I32]>:$token, 2DTensorOf<[F32]>:$logProbability);
+  let assemblyFormat = [{
+    $logits `of` $batch attr-dict `:` type($logits) `->` type($token) `,` type($logProbability)
+  }];
+  let hasVerifier = 1;
+}
+
 // --- Cache and attention, decomposed -----------------------------------------------------------
 
 def Graph_CacheAppendOp : Graph_PureOp<"cache_append", [AllTypesMatch<["cache", "result"]>]> {

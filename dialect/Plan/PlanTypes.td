@@ -36,7 +36,7 @@ def Plan_BatchArray : Plan_Enum<"BatchArray", "an array that describes the ragge
   I32EnumAttrCase<"TokenIds", 0, "token_ids">, I32EnumAttrCase<"Positions", 1, "positions">,
   I32EnumAttrCase<"Slots", 2, "slots">, I32EnumAttrCase<"QueryOffsets", 3, "query_offsets">,
   I32EnumAttrCase<"KeyLengths", 4, "key_lengths">, I32EnumAttrCase<"BlockTable", 5, "block_table">,
-  I32EnumAttrCase<"SampleRows", 6, "sample_rows">]>;
+  I32EnumAttrCase<"SampleRows", 6, "sample_rows">, I32EnumAttrCase<"Sampling", 7, "sampling">]>;
 def Plan_BatchArrayAttr : EnumAttr<Plan_Dialect, Plan_BatchArray, "batch_array">;
 
 #endif

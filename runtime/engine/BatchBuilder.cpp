@@ -12,6 +12,7 @@ BatchBuilder::BatchBuilder(const StepLimits &limits) : pageSize(limits.pageSize)
   queryOffsets.reserve(limits.maxSequences + 1);
   keyLengths.reserve(limits.maxSequences);
   sampleRows.reserve(limits.maxSamples);
+  sampling.reserve(limits.maxSamples);
   blockTable.reserve(size_t(limits.maxSequences) * pagesFor(limits.maxContext, limits.pageSize));
 }
 
@@ -23,11 +24,12 @@ void BatchBuilder::begin(int32_t maxPages) {
   keyLengths.clear();
   blockTable.clear();
   sampleRows.clear();
+  sampling.clear();
   queryOffsets.assign(1, 0);
 }
 
 void BatchBuilder::add(const StepItem &item, std::span<const int32_t> tokens,
-                       const PageTable &table) {
+                       const PageTable &table, const plan::SamplingRecord &record) {
   int32_t end = item.firstToken + item.tokenCount;
   for (int32_t position = item.firstToken; position < end; ++position) {
     tokenIds.push_back(tokens[position]);
@@ -42,8 +44,10 @@ void BatchBuilder::add(const StepItem &item, std::span<const int32_t> tokens,
   for (PageId page : pages) // those behind the window are never read
     blockTable.push_back(std::max(page, 0));
   blockTable.resize(keyLengths.size() * tableColumns, 0);
-  if (item.sample)
-    sampleRows.push_back(static_cast<int32_t>(tokenIds.size()) - 1);
+  if (!item.sample)
+    return;
+  sampleRows.push_back(static_cast<int32_t>(tokenIds.size()) - 1);
+  sampling.push_back(record);
 }
 
 StepBatch BatchBuilder::batch() const {
@@ -57,6 +61,7 @@ StepBatch BatchBuilder::batch() const {
   batch.blockTable = blockTable;
   batch.maxPages = static_cast<uint32_t>(tableColumns);
   batch.sampleRows = sampleRows;
+  batch.sampling = sampling;
   return batch;
 }
 

@@ -18,8 +18,10 @@ public:
   /// Starts a new batch whose sequences hold `maxPages` pages at most.
   void begin(int32_t maxPages);
 
-  /// One more sequence: `tokens` are all its known tokens, `table` has grown for this item.
-  void add(const StepItem &item, std::span<const int32_t> tokens, const PageTable &table);
+  /// One more sequence: `tokens` are all its known tokens, `table` has grown for this item, `record`
+  /// counts if the item samples.
+  void add(const StepItem &item, std::span<const int32_t> tokens, const PageTable &table,
+           const plan::SamplingRecord &record);
   bool empty() const { return tokenIds.empty(); }
 
   /// The batch so far. Sample row i belongs to the i-th added item that samples. The arrays are
@@ -29,6 +31,7 @@ public:
 private:
   std::vector<int32_t> tokenIds, positions, slots;
   std::vector<int32_t> queryOffsets, keyLengths, blockTable, sampleRows;
+  std::vector<plan::SamplingRecord> sampling;
   int32_t tableColumns = 0, pageSize;
 };
 

@@ -126,6 +126,7 @@ private:
   void pollTransfers(bool wait);
   bool planNext(Flight &flight);
   Status bind(Flight &flight);
+  plan::SamplingRecord samplingOf(const Live &live, int32_t index) const;
   Result<bool> stepAlone();
   Result<bool> stepOverlapped();
   Status land(Flight &flight, Status status);

@@ -68,11 +68,30 @@ Status Engine::bind(Flight &flight) {
     if (!scheduler.isLive(item.request))
       continue;
     const Sequence &sequence = scheduler.sequence(item.request);
-    flight.builder.add(item, sequence.tokens, sequence.table);
+    plan::SamplingRecord record{};
+    if (item.sample && slots[item.request])
+      record = samplingOf(*slots[item.request],
+                          item.firstToken + item.tokenCount - sequence.promptTokens);
+    flight.builder.add(item, sequence.tokens, sequence.table, record);
     if (item.sample)
       flight.samples.push_back(item.request);
   }
   return Status::ok();
+}
+
+/// How a runner that samples draws the token that follows `index` generated ones. Rows that need more
+/// than it does go to the host: beams and the first token of several texts read all logits, penalties
+/// and logit bias change them.
+plan::SamplingRecord Engine::samplingOf(const Live &live, int32_t index) const {
+  plan::SamplingRecord record{};
+  if (live.beams || !live.siblings.empty() || live.sampler.changesLogits()) {
+    record.flags = plan::kSamplingOnHost;
+    return record;
+  }
+  record = live.sampler.record(static_cast<uint64_t>(index));
+  if (live.contest)
+    record.flags = plan::kSamplingLogProbability;
+  return record;
 }
 
 Result<bool> Engine::stepAlone() {
@@ -162,14 +181,24 @@ void Engine::failItems(Flight &flight, const Status &status) {
   scheduler.complete(flight.plan, false);
 }
 
-/// Draws a token for each sample row. Nobody is told yet: with overlap the next step starts first.
+/// Takes or draws a token for each sample row. Nobody is told yet: with overlap the next step starts first.
 void Engine::sampleAll(Flight &flight) {
   births.clear();
+  std::span<const plan::SamplingRecord> sampling = flight.builder.batch().sampling;
   for (size_t row = 0; row < flight.samples.size(); ++row) {
     RequestId id = flight.samples[row];
     if (!scheduler.isLive(id) || !slots[id])
       continue;
     Live &live = *slots[id];
+    if (runner.limits().samples && !(sampling[row].flags & plan::kSamplingOnHost)) {
+      DrawnToken drawn = runner.drawn(static_cast<int32_t>(row));
+      if (drawn.token >= 0) {
+        scheduler.settle(id, drawn.token);
+        sampled.push_back({live.handle, id, drawn.token, Status::ok(), drawn.logProbability});
+        continue;
+      }
+      // The host says what is wrong with the logits.
+    }
     const Sequence &sequence = scheduler.sequence(id);
     std::span<const int32_t> tokens = sequence.tokens;
     std::span<const float> logits = runner.logits(static_cast<int32_t>(row));

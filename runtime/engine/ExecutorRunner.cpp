@@ -7,6 +7,18 @@
 namespace quire {
 
 static constexpr std::string_view kLogits = "logits";
+static constexpr std::string_view kToken = "token", kLogProbability = "log_probability";
+
+/// Whether the plan's step draws tokens from its logits itself.
+static bool samples(const Plan &plan) {
+  auto has = [&](std::string_view name, plan::ElementType element) {
+    uint32_t index = plan.findTensor(name);
+    return index != plan::kNone && plan.tensors()[index].isOutput &&
+           plan.tensors()[index].element == element &&
+           plan.tensors()[index].extent == plan::Extent::Samples;
+  };
+  return has(kToken, plan::ElementType::I32) && has(kLogProbability, plan::ElementType::F32);
+}
 
 Status ExecutorRunner::check(const Plan &plan) {
   const plan::InfoRecord &info = plan.info();
@@ -44,6 +56,7 @@ ExecutorRunner::ExecutorRunner(Executor &executor) : executor(executor) {
   bounds.pageCount = static_cast<int32_t>(limits.pageCount);
   bounds.vocabularySize = static_cast<int32_t>(info.vocabularySize);
   bounds.copiesPages = true;
+  bounds.samples = samples(executor.plan());
   // All pools have the same page ids: a page can go when the layer that looks back furthest has
   // left it behind.
   uint32_t window = 0;
@@ -77,8 +90,41 @@ ExecutorRunner::create(Executor &executor, Device *device, int32_t hostPages) {
 
 Status ExecutorRunner::run(const StepBatch &batch) {
   QUIRE_RETURN_IF_ERROR(executor.run(batch));
+  if (bounds.samples)
+    return fetchDrawn(batch.sampling);
   QUIRE_ASSIGN_OR_RETURN(output, executor.output(kLogits));
   return Status::ok();
+}
+
+Status ExecutorRunner::fetchDrawn(std::span<const plan::SamplingRecord> sampling) {
+  QUIRE_ASSIGN_OR_RETURN(tokens, executor.output(kToken));
+  logProbabilities = {};
+  if (std::any_of(sampling.begin(), sampling.end(), [](const plan::SamplingRecord &record) {
+        return record.flags & plan::kSamplingLogProbability;
+      })) {
+    QUIRE_ASSIGN_OR_RETURN(logProbabilities, executor.output(kLogProbability));
+  }
+  auto readsLogits = [&](uint64_t row) {
+    return drawn(static_cast<int32_t>(row)).token < 0 ||
+           (row < sampling.size() && (sampling[row].flags & plan::kSamplingOnHost));
+  };
+  for (uint64_t row = 0; row < tokens.rows; ++row) {
+    uint64_t first = row;
+    while (row < tokens.rows && readsLogits(row))
+      ++row;
+    if (row > first) {
+      QUIRE_ASSIGN_OR_RETURN(output, executor.outputRows(kLogits, first, row - first));
+    }
+  }
+  return Status::ok();
+}
+
+DrawnToken ExecutorRunner::drawn(int32_t sample) const {
+  DrawnToken drawn;
+  drawn.token = static_cast<const int32_t *>(tokens.data)[uint64_t(sample) * tokens.rowStride];
+  if (logProbabilities.data)
+    drawn.logProbability = *logProbabilities.row(uint64_t(sample));
+  return drawn;
 }
 
 std::span<const float> ExecutorRunner::logits(int32_t sample) const {

@@ -1,5 +1,6 @@
 // ExecutorRunner: drives the step program of a language model's plan. It checks once that the plan
-// is one that text can be generated with: token ids in, a paged cache, f32 logits out.
+// is one that text can be generated with: token ids in, a paged cache, f32 logits out. Where the plan
+// samples, token ids are copied from the device, and logits only of rows that the host samples.
 #pragma once
 
 #include "runtime/engine/StepRunner.h"
@@ -25,16 +26,19 @@ public:
   const StepLimits &limits() const override { return bounds; }
   Status run(const StepBatch &batch) override;
   std::span<const float> logits(int32_t sample) const override;
+  DrawnToken drawn(int32_t sample) const override;
   Status copyPages(std::span<const PageCopy> copies) override;
   Status startTransfer(int32_t ticket, std::span<const PageTransfer> pages, bool out) override;
   std::optional<FinishedTransfer> finishedTransfer(bool wait) override;
 
 private:
   explicit ExecutorRunner(Executor &executor);
+  Status fetchDrawn(std::span<const plan::SamplingRecord> sampling);
 
   Executor &executor;
   StepLimits bounds;
   TensorView output; ///< logits of the last step
+  TensorView tokens, logProbabilities; ///< of the last step, where the plan samples
   uint32_t groupCount = 0;     ///< of the plan's pools; all of them have the same page ids
   uint64_t bytesPerHostPage = 0;
   DeviceBuffer store;          ///< [hostPages][bytesPerHostPage]

@@ -155,10 +155,10 @@ Result<int32_t> Sampler::sample(std::span<const float> logits, std::span<const i
   QUIRE_ASSIGN_OR_RETURN(int32_t best, highestLogit(weights));
   if (params.temperature == 0)
     return best;
-  return draw(weights, weights[best], generated.size(), scratch.candidates);
+  return draw(weights, weights[best], record(generated.size()), scratch.candidates);
 }
 
-int32_t Sampler::draw(std::span<float> weights, float highest, uint64_t index,
+int32_t Sampler::draw(std::span<float> weights, float highest, const plan::SamplingRecord &record,
                       std::vector<std::pair<float, int32_t>> &candidates) const {
   float lowestLogit = -std::numeric_limits<float>::infinity();
   if (params.topK > 0 && static_cast<size_t>(params.topK) < weights.size()) {
@@ -172,8 +172,8 @@ int32_t Sampler::draw(std::span<float> weights, float highest, uint64_t index,
 
   double total = 0;
   for (float &weight : weights) {
-    // The highest logit is subtracted before the division, so that no temperature overflows.
-    weight = weight >= lowestLogit ? std::exp((weight - highest) / params.temperature) : 0.0f;
+    // The highest logit is subtracted first, so that no temperature overflows.
+    weight = weight >= lowestLogit ? std::exp((weight - highest) * record.inverseTemperature) : 0.0f;
     total += weight;
   }
 
@@ -191,22 +191,49 @@ int32_t Sampler::draw(std::span<float> weights, float highest, uint64_t index,
     return weights[i] > 0 && weights[i] >= params.minP &&
            !isBefore(last, {weights[i], static_cast<int32_t>(i)});
   };
-  double left = 0;
-  for (size_t i = 0; i < weights.size(); ++i)
-    if (kept(i))
-      left += weights[i];
-  double uniform = static_cast<double>(counterRandom(params.seed, index) >> 11) * 0x1p-53;
-  double target = uniform * left, passed = 0;
-  int32_t chosen = 0;
+  int32_t first = 0;
+  float earliest = std::numeric_limits<float>::infinity();
   for (size_t i = 0; i < weights.size(); ++i) {
     if (!kept(i))
       continue;
-    chosen = static_cast<int32_t>(i); // Rounding may leave the target to the last one.
-    passed += weights[i];
-    if (passed > target)
-      break;
+    float random = tokenRandom(record, static_cast<uint32_t>(i));
+    // -log1p(-v) is at least v, so few tokens need the logarithm.
+    if (random > earliest * weights[i])
+      continue;
+    float arrival = -std::log1p(-random) / weights[i];
+    if (arrival < earliest) {
+      earliest = arrival;
+      first = static_cast<int32_t>(i);
+    }
   }
-  return chosen;
+  return first;
+}
+
+plan::SamplingRecord Sampler::record(uint64_t index) const {
+  plan::SamplingRecord record{};
+  if (params.temperature > 0)
+    record.inverseTemperature =
+        std::min(1 / params.temperature, std::numeric_limits<float>::max());
+  record.topP = params.topP;
+  record.leastScore = std::log(params.minP);
+  record.topK = params.topK;
+  uint64_t key = counterRandom(params.seed, index);
+  record.key[0] = static_cast<uint32_t>(key);
+  record.key[1] = static_cast<uint32_t>(key >> 32);
+  return record;
+}
+
+float tokenRandom(const plan::SamplingRecord &record, uint32_t token) {
+  uint32_t bits = token ^ record.key[0];
+  bits ^= bits >> 17;
+  bits *= plan::kSamplingFactors[0];
+  bits ^= record.key[1];
+  bits ^= bits >> 11;
+  bits *= plan::kSamplingFactors[1];
+  bits ^= bits >> 15;
+  bits *= plan::kSamplingFactors[2];
+  bits ^= bits >> 14;
+  return std::min(static_cast<float>(bits) * 0x1p-32f + 0x1p-33f, 1 - 0x1p-24f);
 }
 
 uint64_t counterRandom(uint64_t seed, uint64_t index) {

@@ -12,9 +12,13 @@
 //   6. top-p: the fewest most probable tokens whose probability, among what top-k left, reaches p
 //   7. min-p: tokens at least minP times as probable as the most probable one
 //   8. one draw from what is left
+// Steps 4 to 8 follow plan::SamplingRecord, as a plan that samples does them on its device: for the same
+// logits both take the same token, up to the rounding of a mass at the very edge of top-p or min-p and of
+// two arrivals that differ in their last bits.
 #pragma once
 
 #include "runtime/base/Status.h"
+#include "runtime/plan/Format.h"
 
 #include <cstdint>
 #include <limits>
@@ -66,11 +70,15 @@ public:
 
   const SamplingParams &parameters() const { return params; }
 
-private:
+  /// Whether the logits are changed before the draw (steps 1 to 3), which no device does.
   bool changesLogits() const;
+  /// Steps 4 to 8 for the token that follows `index` generated ones.
+  plan::SamplingRecord record(uint64_t index) const;
+
+private:
   void adjustLogits(std::span<float> logits, std::span<const int32_t> prompt,
                     std::span<const int32_t> generated, std::span<uint32_t> counts) const;
-  int32_t draw(std::span<float> weights, float highest, uint64_t index,
+  int32_t draw(std::span<float> weights, float highest, const plan::SamplingRecord &record,
                std::vector<std::pair<float, int32_t>> &candidates) const;
 
   SamplingParams params;
@@ -79,5 +87,8 @@ private:
 /// 64 random bits that depend on (seed, index) only: Philox4x32-10 (Salmon et al. 2011) with the
 /// seed as key and the index as counter.
 uint64_t counterRandom(uint64_t seed, uint64_t index);
+
+/// The v of plan::SamplingRecord.
+float tokenRandom(const plan::SamplingRecord &record, uint32_t token);
 
 } // namespace quire

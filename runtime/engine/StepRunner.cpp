@@ -1,7 +1,9 @@
-// What a runner without page copies and without a swap store answers.
+// What a runner without sampling, page copies and a swap store answers.
 #include "runtime/engine/StepRunner.h"
 
 namespace quire {
+
+DrawnToken StepRunner::drawn(int32_t) const { return {}; }
 
 Status StepRunner::copyPages(std::span<const PageCopy>) {
   return Status::error(ErrorCode::Unsupported, "this runner cannot copy cache pages");

@@ -24,6 +24,13 @@ struct StepLimits {
   int32_t hostPages = 0;    ///< pages of its swap store; 0: it has none
   int32_t window = 0;       ///< tokens that every layer looks back at most; 0: no such limit
   bool copiesPages = false; ///< has copyPages; without it no page is shared
+  bool samples = false;     ///< has drawn(): tokens come from the device instead of logits
+};
+
+/// A token that the runner drew itself.
+struct DrawnToken {
+  int32_t token = -1;
+  float logProbability = 0; ///< the model's own; 0 where it was not asked for
 };
 
 class StepRunner {
@@ -35,8 +42,14 @@ public:
   /// Computes one step and stores the keys and values of its tokens in the cache.
   virtual Status run(const StepBatch &batch) = 0;
 
-  /// Logits [vocabularySize] of sample row `sample` of the last step. Valid until the next run.
+  /// Logits [vocabularySize] of sample row `sample` of the last step. Valid until the next run. Where
+  /// the runner samples only for rows that the batch gives to the host (plan::kSamplingOnHost), and
+  /// for those from which nothing could be drawn.
   virtual std::span<const float> logits(int32_t sample) const = 0;
+
+  /// What was drawn for sample row `sample` of the last step, as StepBatch::sampling says. Token -1:
+  /// the logits are no numbers. Only if StepLimits::samples.
+  virtual DrawnToken drawn(int32_t sample) const;
 
   /// Copies pages, one after the other, before the next run. Only if StepLimits::copiesPages.
   virtual Status copyPages(std::span<const PageCopy> copies);

@@ -2,6 +2,7 @@
 #include "runtime/exec/Batch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace quire {
@@ -94,7 +95,7 @@ std::array<uint64_t, static_cast<size_t>(BatchField::Count)> Batch::capacities()
   uint64_t sequences = limits_.maxSequences;
   std::array<uint64_t, static_cast<size_t>(BatchField::Count)> bytes{
       tokens,    tokens,    tokens, sequences + 1,
-      sequences, sequences * maxPages_, samples};
+      sequences, sequences * maxPages_, samples, samples * sizeof(plan::SamplingRecord) / 4};
   for (size_t i = 0; i < bytes.size(); ++i)
     bytes[i] *= needed_[i] ? sizeof(int32_t) : 0;
   return bytes;
@@ -118,7 +119,35 @@ Status Batch::check(const StepBatch &batch) const {
     return outOfRange("sample rows", batch.sampleRows.size(), limits_.maxSamples);
   QUIRE_RETURN_IF_ERROR(checkTokens(batch));
   QUIRE_RETURN_IF_ERROR(checkSequences(batch));
+  QUIRE_RETURN_IF_ERROR(checkSampling(batch));
   return checkPages(batch);
+}
+
+/// A kernel draws until a token passes the filters: they must leave one.
+Status Batch::checkSampling(const StepBatch &batch) const {
+  if (batch.sampling.empty())
+    return Status::ok();
+  QUIRE_RETURN_IF_ERROR(checkLength(BatchField::Sampling, batch.sampling.size(),
+                                    batch.sampleRows.size(), "sampling"));
+  for (size_t row = 0; row < batch.sampling.size(); ++row) {
+    const plan::SamplingRecord &record = batch.sampling[row];
+    auto broken = [&](const char *field, const std::string &value, const char *legal) {
+      return refuse(ErrorCode::OutOfRange, "sampling[" + std::to_string(row) + "]." + field +
+                                               " is " + value + ", legal is " + legal);
+    };
+    if (!(record.inverseTemperature >= 0 && std::isfinite(record.inverseTemperature)))
+      return broken("inverseTemperature", std::to_string(record.inverseTemperature),
+                    "a finite number of at least 0");
+    if (record.inverseTemperature == 0)
+      continue;
+    if (!(record.topP > 0 && record.topP <= 1))
+      return broken("topP", std::to_string(record.topP), "above 0 and at most 1");
+    if (!(record.leastScore <= 0))
+      return broken("leastScore", std::to_string(record.leastScore), "at most 0");
+    if (record.topK < 0)
+      return broken("topK", std::to_string(record.topK), "at least 0");
+  }
+  return Status::ok();
 }
 
 Status Batch::checkTokens(const StepBatch &batch) const {
@@ -214,6 +243,13 @@ void Batch::stage(const StepBatch &batch, const StepShape &shape, StepRegion &re
   if (needs(BatchField::BlockTable))
     placeBlockTable(region, batch, shape);
   put(BatchField::SampleRows, batch.sampleRows, samples, 0);
+  if (needs(BatchField::Sampling)) {
+    auto slot = static_cast<uint32_t>(BatchField::Sampling);
+    auto *records = reinterpret_cast<plan::SamplingRecord *>(region.begin(slot));
+    std::fill(std::copy(batch.sampling.begin(), batch.sampling.end(), records), records + samples,
+              plan::SamplingRecord{});
+    region.end(slot, samples * sizeof(plan::SamplingRecord));
+  }
 }
 
 } // namespace quire

@@ -36,6 +36,7 @@ private:
   Status checkTokens(const StepBatch &batch) const;
   Status checkSequences(const StepBatch &batch) const;
   Status checkPages(const StepBatch &batch) const;
+  Status checkSampling(const StepBatch &batch) const;
 
   plan::InfoRecord info_{};
   ExecutorOptions limits_;

@@ -298,31 +298,54 @@ Status Executor::run(const StepBatch &step, StepTrace *trace) {
   return Status::ok();
 }
 
-Result<TensorView> Executor::output(std::string_view name) const {
-  const Plan &plan = state_->plan;
-  if (!state_->hasResult)
+Result<uint32_t> Executor::State::outputIndex(std::string_view name) const {
+  if (!hasResult)
     return Status::error(ErrorCode::InvalidArgument,
                          "there is no output '" + std::string(name) + "' before a step has run");
   uint32_t index = plan.findTensor(name);
-  if (index == kNone || !plan.tensors()[index].isOutput) {
-    std::string names;
-    for (const TensorRecord &tensor : plan.tensors())
-      if (tensor.isOutput)
-        names += (names.empty() ? "" : ", ") + std::string(plan.string(tensor.name));
-    return Status::error(ErrorCode::NotFound, "the plan has no output '" + std::string(name) +
-                                                  "'; it has " + (names.empty() ? "none" : names));
-  }
+  if (index != kNone && plan.tensors()[index].isOutput)
+    return index;
+  std::string names;
+  for (const TensorRecord &tensor : plan.tensors())
+    if (tensor.isOutput)
+      names += (names.empty() ? "" : ", ") + std::string(plan.string(tensor.name));
+  return Status::error(ErrorCode::NotFound, "the plan has no output '" + std::string(name) +
+                                                "'; it has " + (names.empty() ? "none" : names));
+}
+
+/// Brings rows of an output to the host, where it has memory of its own.
+Result<TensorView> Executor::State::fetch(uint32_t index, uint64_t first, uint64_t count) {
   const TensorRecord &tensor = plan.tensors()[index];
-  State::Output &output = state_->outputs[index];
-  uint64_t rows = rowsOf(tensor.extent, state_->tokens, state_->samples);
-  const DeviceBuffer &host = state_->device.sharesHostMemory() ? output.device : output.host;
-  if (!state_->device.sharesHostMemory() && !output.fetched) {
-    QUIRE_RETURN_IF_ERROR(
-        state_->device.copy(host.data(), output.device.data(), tensorBytes(tensor, rows)));
-    QUIRE_RETURN_IF_ERROR(state_->device.synchronize());
-    output.fetched = true;
+  Output &output = outputs[index];
+  uint64_t rows = rowsOf(tensor.extent, tokens, samples);
+  bool shared = device.sharesHostMemory(), whole = first == 0 && count == rows;
+  const DeviceBuffer &host = shared ? output.device : output.host;
+  if (!shared && !output.fetched && count > 0) {
+    uint64_t begin = tensorBytes(tensor, first);
+    QUIRE_RETURN_IF_ERROR(device.copy(host.data() + begin, output.device.data() + begin,
+                                      tensorBytes(tensor, count)));
+    QUIRE_RETURN_IF_ERROR(device.synchronize());
+    output.fetched = whole;
   }
   return TensorView{host.data(), tensor.element, rows, tensor.columns, tensor.rowStride};
+}
+
+Result<TensorView> Executor::output(std::string_view name) const {
+  QUIRE_ASSIGN_OR_RETURN(uint32_t index, state_->outputIndex(name));
+  const TensorRecord &tensor = state_->plan.tensors()[index];
+  return state_->fetch(index, 0, rowsOf(tensor.extent, state_->tokens, state_->samples));
+}
+
+Result<TensorView> Executor::outputRows(std::string_view name, uint64_t first,
+                                        uint64_t count) const {
+  QUIRE_ASSIGN_OR_RETURN(uint32_t index, state_->outputIndex(name));
+  uint64_t rows = rowsOf(state_->plan.tensors()[index].extent, state_->tokens, state_->samples);
+  if (first > rows || count > rows - first)
+    return Status::error(ErrorCode::OutOfRange,
+                         std::to_string(count) + " rows from row " + std::to_string(first) +
+                             " of output '" + std::string(name) + "' are wanted, the step has " +
+                             std::to_string(rows));
+  return state_->fetch(index, first, count);
 }
 
 std::span<const WorkItem> Executor::workList(uint32_t index) const {

@@ -92,6 +92,9 @@ public:
   /// An output tensor of the last successful step. NotFound names the outputs there are. From a GPU
   /// it is copied at the first call after a step.
   Result<TensorView> output(std::string_view name) const;
+  /// The same view, of which only `count` rows from `first` on are copied, at every call. OutOfRange
+  /// beyond the rows of the step.
+  Result<TensorView> outputRows(std::string_view name, uint64_t first, uint64_t count) const;
 
   // Pages. `group` chooses the pools that share page ids (plan::PoolRecord::group); a page's bytes
   // are those of its pools one behind the other, pageBytes(group) in all.

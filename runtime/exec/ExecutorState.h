@@ -57,6 +57,8 @@ struct Executor::State {
   /// Whether the step may run as a recorded one: one token a sequence.
   bool records(const StepBatch &step) const;
   StepShape roundedShape(const StepBatch &step) const;
+  Result<uint32_t> outputIndex(std::string_view name) const;
+  Result<TensorView> fetch(uint32_t index, uint64_t first, uint64_t count);
   Status submit(StepTrace *trace, bool recorded);
 };
 

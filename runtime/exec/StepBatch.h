@@ -4,6 +4,8 @@
 // a plan without a cache needs no slots, lengths or block table, one without token ids no tokenIds.
 #pragma once
 
+#include "runtime/plan/Format.h"
+
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -31,6 +33,8 @@ struct StepBatch {
   uint32_t maxPages = 0;                   ///< columns of blockTable
   std::span<const int32_t> sampleRows;     ///< [samples], token rows whose logits are wanted
   std::span<const StepInput> inputs;       ///< one for each input tensor of the plan
+  /// [samples], for a plan that samples; empty: the highest logit of every row.
+  std::span<const plan::SamplingRecord> sampling = {};
 };
 
 } // namespace quire

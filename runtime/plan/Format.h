@@ -358,8 +358,41 @@ enum class BatchField : uint32_t {
   KeyLengths,   ///< int32[sequences], keys after this step's appends
   BlockTable,   ///< int32[sequences, maxPages]
   SampleRows,   ///< int32[paddedSamples], token rows whose logits are wanted, padding 0
+  Sampling,     ///< SamplingRecord[paddedSamples], padding all zero
   Count
 };
+
+enum SamplingFlags : uint32_t {
+  kSamplingLogProbability = 1u << 0, ///< the token's log-probability is wanted
+  kSamplingOnHost = 1u << 1,         ///< the host reads this row's logits; nobody reads the token
+};
+
+/// How the token of a sample row is drawn by a step that samples. The row's logits are l, their highest
+/// is m, and token t has the score s = (l - m) inverseTemperature and the weight exp(s). Of the tokens
+/// that the filters below leave, the one with the least -log1p(-v) / exp(s) is taken, where v in (0, 1)
+/// is random: so each is taken with a probability proportional to its weight, and what is taken depends
+/// on nothing but the logits and this record (exponential races, the Gumbel-max trick in other terms).
+///
+/// v = min((r + 0.5) / 2^32, 1 - 2^-24) with r made from the token's id t, all in 32 bits:
+///   r = t ^ key[0]
+///   r ^= r >> 17;  r *= kSamplingFactors[0];  r ^= key[1]
+///   r ^= r >> 11;  r *= kSamplingFactors[1]
+///   r ^= r >> 15;  r *= kSamplingFactors[2]
+///   r ^= r >> 14
+/// (C. Wellons's triple32, with the other half of the key after the first round.)
+struct SamplingRecord {
+  float inverseTemperature; ///< finite; 0: the highest logit, the lowest id among equals, and no draw
+  float topP;               ///< in (0, 1]: the fewest most probable tokens that reach this probability
+                            ///< among those that topK leaves; 1: all
+  float leastScore;         ///< at most 0: tokens of lower scores are left out; -inf: none
+  int32_t topK;             ///< tokens whose logit is not below the topK-th highest; 0: all
+  uint32_t key[2];          ///< of this draw
+  uint32_t flags;           ///< SamplingFlags
+  uint32_t reserved;
+};
+static_assert(sizeof(SamplingRecord) == 32, "eight words");
+
+inline constexpr uint32_t kSamplingFactors[3] = {0xed5ad4bbu, 0xac4c1b51u, 0x31848babu};
 
 struct OperandRecord {
   OperandKind kind;

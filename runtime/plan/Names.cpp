@@ -65,7 +65,8 @@ const char *opcodeName(Opcode opcode) {
 
 const char *batchFieldName(BatchField field) {
   static constexpr const char *names[] = {"tokenIds",   "positions",  "slots",     "queryOffsets",
-                                          "keyLengths", "blockTable", "sampleRows"};
+                                          "keyLengths", "blockTable", "sampleRows", "sampling"};
+  static_assert(std::size(names) == static_cast<size_t>(BatchField::Count));
   return lookUp(names, field);
 }
 

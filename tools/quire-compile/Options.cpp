@@ -97,6 +97,7 @@ std::string describe(const compiler::CompileOptions &options,
                         {"target", targets},
                         {"cpu", levels},
                         {"schedules", options.schedules.empty() ? "shipped" : options.schedules},
+                        {"sample", options.sample.value_or(!options.cudaTargets.empty()) ? "device" : "host"},
                         {"disabled_passes", options.disabledPasses}}
       .dump();
 }
@@ -109,7 +110,7 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   program.name("quire-compile");
   program.footer(kExamples);
   bool version = false;
-  std::string stage;
+  std::string stage, sample;
   std::vector<std::string> levels{"v3", "v4"}, targets{"cpu"};
   bool noCache = false;
   options.limits.maxSamples = 0;
@@ -138,6 +139,10 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   CLI::Option *target = program.add_option("--target", targets,
                                            "What runs the plan: cpu; cuda, or sm_80 and sm_90a singly");
   target->delimiter(',');
+  program.add_option("--sample", sample,
+                     "Who draws the next tokens: the device, as a last kernel of the step (default on "
+                     "GPUs), or the host from the logits (default on CPUs)")
+      ->check(CLI::IsMember({"device", "host"}));
   program.add_option("--cpu", levels, "CPU levels to make code for: v3, v4")->delimiter(',');
   program.add_flag("--no-kernel-cache", noCache, "Compile every GPU kernel anew");
   program.add_option("--compile-to", stage, "Stop after a stage and print its IR")
@@ -199,6 +204,8 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
     options.nvrtc = NvrtcSearch::fromEnvironment();
     options.kernelCache = noCache ? std::string() : KernelCache::defaultFolder();
   }
+  if (!sample.empty())
+    options.sample = sample == "device";
   if (options.limits.maxSamples == 0)
     options.limits.maxSamples = options.limits.maxSequences;
   if (options.templates.empty())

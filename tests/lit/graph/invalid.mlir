@@ -325,3 +325,19 @@ func.func @f(%x: tensor<?x4xf32>) {
   } : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<?x33554432xf32>, %b: !graph.batch) {
+  // expected-error@+1 {{has logits for 33554432 tokens; legal are 1 to 16777216}}
+  %t, %l = graph.sample %x of %b : tensor<?x33554432xf32> -> tensor<?x1xi32>, tensor<?x1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %b: !graph.batch) {
+  // expected-error@+1 {{result 'tensor<?x2xi32>' must have one column}}
+  %t, %l = graph.sample %x of %b : tensor<?x8xf32> -> tensor<?x2xi32>, tensor<?x1xf32>
+  return
+}

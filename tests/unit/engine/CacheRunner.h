@@ -1,10 +1,12 @@
 // CacheRunner: a step runner for tests whose logits are a pure function of what its paged cache
 // holds: it stores each token at its slot and reads the sequence back through the block table. A
 // wrong id, position, slot, offset, key length or block table therefore changes the text. It also
-// refuses a batch that breaks the rules of StepBatch.h.
+// refuses a batch that breaks the rules of StepBatch.h. With StepLimits::samples it draws tokens by their
+// definition, and has no logits of rows that it draws from.
 #pragma once
 
 #include "runtime/engine/StepRunner.h"
+#include "tests/support/SamplingOracle.h"
 
 #include <algorithm>
 #include <limits>
@@ -34,7 +36,8 @@ class CacheRunner : public StepRunner {
 public:
   explicit CacheRunner(const StepLimits &limits)
       : bounds(limits), cache(size_t(limits.pageSize) * limits.pageCount, {-7, -7}),
-        host(size_t(limits.pageSize) * limits.hostPages, {-7, -7}), results(limits.maxSamples) {
+        host(size_t(limits.pageSize) * limits.hostPages, {-7, -7}), results(limits.maxSamples),
+        drawnRows(limits.maxSamples) {
     bounds.copiesPages = true;
   }
 
@@ -87,12 +90,18 @@ public:
       results[sample] = modelLogits(tokens, bounds.vocabularySize);
       if (std::find(tokens.begin(), tokens.end(), poisonToken) != tokens.end())
         results[sample][3] = std::numeric_limits<float>::quiet_NaN();
+      if (bounds.samples && batch.sampling.size() != batch.sampleRows.size())
+        return broken("sampling");
+      if (bounds.samples)
+        draw(batch.sampling[sample], results[sample], drawnRows[sample]);
       ++sample;
     }
     return Status::ok();
   }
 
   std::span<const float> logits(int32_t sample) const override { return results.at(sample); }
+
+  DrawnToken drawn(int32_t sample) const override { return drawnRows.at(sample); }
 
   Status copyPages(std::span<const PageCopy> copies) override {
     for (PageCopy copy : copies) {
@@ -132,6 +141,7 @@ public:
   }
 
   int64_t steps = 0, pagesCopied = 0, pagesMoved = 0, transfers = 0;
+  int64_t drawnTokens = 0, uncertainTokens = 0;
   bool failTransfers = false; ///< each third one cannot be started
   int64_t failAt = -1;      ///< the step that returns an error
   int32_t poisonToken = -2; ///< sequences with this token get a logit that is no number
@@ -141,6 +151,25 @@ private:
     int32_t token;
     int32_t position;
   };
+  /// A token of a row, whose logits are then gone, unless they are for the host.
+  void draw(const plan::SamplingRecord &record, std::vector<float> &logits, DrawnToken &result) {
+    result = {};
+    bool isBad = std::any_of(logits.begin(), logits.end(), [](float x) { return std::isnan(x); });
+    if (isBad || (record.flags & plan::kSamplingOnHost))
+      return;
+    SamplingOracle oracle(record, logits);
+    result.token = oracle.token();
+    ++drawnTokens;
+    uncertainTokens += !oracle.isCertain();
+    if (record.flags & plan::kSamplingLogProbability) {
+      double sum = 0;
+      for (float logit : logits)
+        sum += std::exp(double(logit));
+      result.logProbability = float(logits[result.token] - std::log(sum));
+    }
+    std::fill(logits.begin(), logits.end(), std::numeric_limits<float>::quiet_NaN());
+  }
+
   static Status broken(const char *what) {
     return Status::error(ErrorCode::InvalidArgument, std::string("broken batch: ") + what);
   }
@@ -156,6 +185,7 @@ private:
   std::vector<Moving> moving;
   std::vector<Stored> cache, host;
   std::vector<std::vector<float>> results;
+  std::vector<DrawnToken> drawnRows;
 };
 
 } // namespace quire::test

@@ -3,6 +3,7 @@
 #include "runtime/engine/Sampler.h"
 
 #include "tests/support/RandomSeed.h"
+#include "tests/support/SamplingOracle.h"
 
 #include <gtest/gtest.h>
 
@@ -107,6 +108,29 @@ TEST(Sampler, DrawsFollowTheDistributionThatTheFiltersLeave) {
           << "token " << i << ", temperature " << params.temperature << ", top-k " << params.topK
           << ", top-p " << params.topP << ", min-p " << params.minP;
     }
+  }
+}
+
+TEST(Sampler, AHundredThousandDrawsFollowTheDistribution) {
+  std::mt19937_64 random(randomSeed());
+  std::normal_distribution<float> normal(0, 2);
+  std::vector<float> logits(500);
+  for (float &logit : logits)
+    logit = normal(random);
+  SamplerScratch scratch(500);
+  for (float topP : {1.0f, 0.9f}) {
+    SamplingParams params;
+    params.seed = random();
+    params.topP = topP;
+    std::vector<int64_t> counts(logits.size());
+    std::vector<int32_t> generated; // its length is all that counts
+    for (int i = 0; i < 100'000; ++i) {
+      auto token = Sampler(params).sample(logits, {}, generated, scratch);
+      ASSERT_TRUE(token.isOk());
+      ++counts[*token];
+      generated.push_back(0);
+    }
+    EXPECT_LT(test::chiSquareDeviations(counts, oracle(params, logits)), 6) << "top-p " << topP;
   }
 }
 

@@ -262,7 +262,11 @@ const Violation kViolations[] = {
     {"operandWeight", [](Editable &p) { p.operand(OperandKind::Weight).index = 3; }, "weight is"},
     {"operandPool", [](Editable &p) { p.operand(OperandKind::Pool).index = 2; }, "pool is index 2"},
     {"operandTensor", [](Editable &p) { p.operand(OperandKind::Tensor).index = 4; }, "tensor is"},
-    {"operandBatch", [](Editable &p) { p.operand(OperandKind::Batch).index = 7; }, "batch field"},
+    {"operandBatch",
+     [](Editable &p) {
+       p.operand(OperandKind::Batch).index = static_cast<uint32_t>(BatchField::Count);
+     },
+     "batch field"},
     {"operandWorkList", [](Editable &p) { p.operand(OperandKind::WorkList).index = 2; },
      "work list is index 2"},
     {"operandWorkspace", [](Editable &p) { p.operand(OperandKind::Workspace).index = 2; },

@@ -84,6 +84,12 @@ TEST(ReferenceOps, ColumnsAndTakeRowsCutOutParts) {
   expectValues(takeRows(x, {1, 1}), {4, 5, 6, 4, 5, 6});
 }
 
+TEST(ReferenceOps, HighestTakesTheFirstAmongEquals) {
+  double infinity = HUGE_VAL;
+  expectValues(highest(make({3, 3}, {1, 5, 5, -infinity, -2, -infinity, 0, 0, 0})), {1, 1, 0});
+  expectValues(highest(make({3, 2}, {1, NAN, infinity, 1, -infinity, -infinity})), {-1, -1, -1});
+}
+
 /// Two sequences: 7 has two tokens, 9 has one; one cache head of two.
 struct ReferenceAttention : ::testing::Test {
   ReferenceAttention() {
