@@ -9,9 +9,10 @@ namespace {
 
 double ceilDiv(double a, double b) { return std::ceil(a / b); }
 
-/// Bytes a second that a block's warps copy into shared memory with cp.async, between the barriers of a
-/// ring: what an H200 gave for tiles of 16 to 64 rows. TMA has no such limit.
-double copyRate(double warps) { return 14e9 * std::pow(warps, 0.6); }
+/// Bytes a second that a block's warps copy into shared memory with cp.async, and seconds of a barrier
+/// between two steps of a ring: what an H200 gave for tiles of 16 to 64 rows. TMA has no such limit.
+double copyRate(double warps) { return 20e9 * std::pow(warps, 0.6); }
+constexpr double kStepSeconds = 0.18e-6;
 
 /// Share of the rate that a tile of a product can reach: each operand that it reads from shared memory
 /// serves as many products as the tile is wide or high.
@@ -32,6 +33,7 @@ struct Items {
   double count, flops, memoryBytes, cacheBytes; ///< of one item, but for the count
   double inFlight;    ///< bytes that an item asks for ahead of their use
   double copyRate;    ///< bytes a second that an item can move itself; 0: no limit
+  double steps;       ///< with a barrier each
   double sharedBytes; ///< of an item
   double rate;        ///< FLOP/s of the whole machine for these products
 };
@@ -49,7 +51,7 @@ double secondsOf(const Machine &machine, const Items &items) {
   double asked = bytes / (items.inFlight * perUnit / machine.latencySeconds);
   double shared = items.memoryBytes * perUnit / (machine.memoryRate / busy) +
                   items.cacheBytes * perUnit / (machine.cacheRate / busy);
-  double copied = items.copyRate ? bytes / perUnit / items.copyRate : 0;
+  double copied = items.copyRate ? bytes / perUnit / items.copyRate + items.steps * kStepSeconds : 0;
   return machine.launchSeconds + 2 * machine.latencySeconds +
          rounds * std::max({products, asked, shared, copied});
 }
@@ -81,6 +83,7 @@ Items linearItems(const Machine &machine, const KernelShape &shape, const Choice
     items.inFlight = 1e9; // prefetched
   } else if (choice.instruction == "mma") {
     items.copyRate = copyRate(double(choice.warps));
+    items.steps = depth / double(choice.depth);
   } else if (choice.instruction == "fma") {
     // Each output reads its weights itself; warps that share one wait for each other.
     double outputs = rows * columns;
@@ -115,6 +118,7 @@ Items attentionItems(const Machine &machine, const KernelShape &shape, const Cho
   items.sharedBytes = ring + rows * double(shape.headDim) * 4;
   items.inFlight = shape.storage == Storage::Panels ? 1e9 : ring;
   items.copyRate = choice.instruction == "mma" ? copyRate(double(choice.warps)) : 0;
+  items.steps = perItem / double(choice.keys) / rings;
   items.rate = productRate(machine, choice, std::min(padded, 64.0), double(choice.keys)) *
                (choice.instruction == "fma" ? 1 : 0.8);
   if (splits > 1) // partial results, written and read again

@@ -135,8 +135,11 @@ void gpuAttention(const KernelShape &shape, Collector &all) {
             choice.stages = stages;
             choice.instruction = instruction;
             choice.parallel = "rows";
+            // Warps hold what they add up in registers: 16 rows of a long head, 32 of a short one.
+            int64_t strips = shape.headDim >= 96 ? 1 : 2;
             bool isWide = choice.instruction == "wgmma";
-            if (isWide ? rows == 128 && warps == 8 : warps <= rows / 16)
+            if (isWide ? rows == 128 && warps == 8
+                       : warps <= rows / 16 && rows / 16 <= strips * warps)
               all.offer(choice);
           }
 }

@@ -153,12 +153,20 @@ std::vector<Candidate> chooseCandidates(const Subject &subject, unsigned count, 
       if (serves(all[i], subject.uses[use]))
         ranked.emplace_back(predict(all[i], use), i);
     std::sort(ranked.begin(), ranked.end());
-    std::map<std::string, unsigned> kinds;
-    unsigned taken = 0;
-    for (const auto &[seconds, index] : ranked)
-      if (taken < count && kinds[kindOf(all[index])]++ < std::max(count / 8, 1u)) {
-        add(all[index], use);
-        ++taken;
+    // A share for every instruction: where the model errs, it errs for all schedules of one. What is
+    // hopeless by far is not tried.
+    std::map<std::string, unsigned> kinds, instructions;
+    unsigned share = std::max(count / 8, 1u), taken = 0;
+    for (bool shares : {true, false})
+      for (const auto &[seconds, index] : ranked) {
+        const Choice &choice = all[index];
+        if (seconds < 3 * ranked.front().first && taken < count && (!shares || instructions[choice.instruction] < share) &&
+            kinds[kindOf(choice)] < (shares ? 1 : share)) {
+          add(choice, use);
+          ++kinds[kindOf(choice)];
+          ++instructions[choice.instruction];
+          ++taken;
+        }
       }
   }
   // One that is timed anyway is timed wherever it is not hopeless.
