@@ -181,6 +181,16 @@ void Engine::failItems(Flight &flight, const Status &status) {
   scheduler.complete(flight.plan, false);
 }
 
+/// Whether the step's logits are those behind the last known token. A beam that waits with its
+/// logits may be preempted and computed again in a step that is planned just before its search goes
+/// on: it has one token more then.
+static bool isBehindLast(const StepPlan &plan, const Sequence &sequence) {
+  auto item = std::find_if(plan.items.begin(), plan.items.end(), [&](const StepItem &one) {
+    return one.request == sequence.id;
+  });
+  return item->firstToken + item->tokenCount == sequence.known;
+}
+
 /// Takes or draws a token for each sample row. Nobody is told yet: with overlap the next step starts first.
 void Engine::sampleAll(Flight &flight) {
   births.clear();
@@ -203,7 +213,8 @@ void Engine::sampleAll(Flight &flight) {
     std::span<const int32_t> tokens = sequence.tokens;
     std::span<const float> logits = runner.logits(static_cast<int32_t>(row));
     if (live.beams) {
-      offerLogits(live, logits);
+      if (isBehindLast(flight.plan, sequence))
+        offerLogits(live, logits);
       continue;
     }
     Result<int32_t> token =
