@@ -2,9 +2,10 @@
 // search decides; beams share the pages of what they have in common.
 //
 // A beam that has its logits waits for the others of its search, with its pages. Beams of two
-// searches, or beams and other requests, can so stand in each other's way; then one search begins
-// again (the result is the same). A search alone never does: submit() sees that all its
-// beams fit together.
+// searches, or beams and other requests, can so stand in each other's way. Beams have the turn of
+// their request, so those of the earlier one get what those of the later one hold, which are
+// computed again (Planner::makeWayForStuck); where that does not help, one search begins again (the
+// result is the same). A search alone never does: submit() sees that all its beams fit together.
 #include "runtime/engine/LiveRequest.h"
 
 #include <algorithm>

@@ -41,6 +41,7 @@ void Planner::plan(const SchedulerState &current, Micros now, StepPlan &plan) {
   makeWayForUrgent();
   grantRunning();
   admit();
+  makeWayForStuck();
   plan.shape.samples = plan.sampleCount;
 }
 

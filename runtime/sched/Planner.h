@@ -51,6 +51,7 @@ private:
   void lookAtDecodes();
   void keepRoomForGrowth();
   void makeWayForUrgent();
+  void makeWayForStuck();
   void grantRunning();
   void grant(int32_t index, int32_t most);
   void admit();

@@ -128,4 +128,23 @@ void Planner::makeWayForUrgent() {
   }
 }
 
+/// When all that run wait for their drivers (beams for those that were preempted), the preempted
+/// request that is ahead of the others takes the place of one behind it; else nobody could go on.
+void Planner::makeWayForStuck() {
+  bool idle = out->empty() && state->swapping.empty() && !state->resuming.empty();
+  if (!idle)
+    return;
+  const Sequence &wanted = state->at(state->resuming.front());
+  int32_t first = 0;
+  for (RequestId id : state->running) {
+    const Sequence &sequence = state->at(id);
+    if (!sequence.manual || sequence.inFlight > 0)
+      return;
+    first += isAhead(sequence, wanted);
+  }
+  int32_t victim = chooseVictim(first - 1);
+  if (victim >= 0)
+    evict(victim, wanted.id);
+}
+
 } // namespace quire

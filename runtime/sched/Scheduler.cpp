@@ -203,7 +203,8 @@ Result<RequestId> Scheduler::fork(RequestId parentId, int32_t keep) {
   child.deadline = parent.deadline;
   child.expectedNewTokens = parent.expectedNewTokens;
   child.key = parent.key;
-  child.seniority = ++seniorities;
+  // The texts of a prompt have one turn: whoever came later gives way to all of them.
+  child.seniority = parent.wasAdmitted() ? parent.seniority : ++seniorities;
   state.cache.reserve(child.table, int64_t(child.limit) + 1);
   setTokens(child, std::span<const int32_t>(parent.tokens)
                        .first(parent.tokens.empty() ? 0 : static_cast<size_t>(keep)));

@@ -92,7 +92,7 @@ struct alignas(64) Sequence {
   Micros deadline = 0;
   int32_t expectedNewTokens = 0;
   double key = 0;         ///< order of admission under the policy, smaller first
-  uint64_t seniority = 0; ///< order of first admission; 0: never admitted
+  uint64_t seniority = 0; ///< order of first admission, of forks that of their parent; 0: never
 
   // Figures.
   int32_t hitTokens = 0; ///< not computed thanks to shared prefixes
@@ -105,10 +105,12 @@ struct alignas(64) Sequence {
   bool wasAdmitted() const { return seniority != 0; }
 };
 
-/// Whether `a` is ahead of `b`: more urgent, or admitted earlier in the same class. A running
-/// request is only ever preempted for one that is ahead of it.
+/// Whether `a` is ahead of `b`: more urgent, or admitted earlier in the same class; among forks of
+/// one request, born earlier. A running request is only ever preempted for one that is ahead of it.
 inline bool isAhead(const Sequence &a, const Sequence &b) {
-  return a.priority != b.priority ? a.priority < b.priority : a.seniority < b.seniority;
+  if (a.priority != b.priority)
+    return a.priority < b.priority;
+  return a.seniority != b.seniority ? a.seniority < b.seniority : a.serial < b.serial;
 }
 
 } // namespace quire

@@ -231,7 +231,7 @@ TEST(Choices, BeamsFindTheSameTextsHoweverTheyAreServed) {
   EXPECT_GT(copies, 2000);
   EXPECT_GT(swaps, 1);
   EXPECT_GT(recomputed, 10);
-  EXPECT_GT(restarts, 0);
+  EXPECT_LT(restarts, 4) << "they give way to each other instead";
 }
 
 TEST(Choices, BestOfTellsTheTextsWithTheHighestMeanLogProbability) {
