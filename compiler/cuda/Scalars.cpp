@@ -15,6 +15,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <numeric>
+#include <optional>
 
 using namespace mlir;
 using namespace quire;
@@ -210,6 +211,30 @@ StringRef mathFunction(StringRef name) {
       .Default("");
 }
 
+/// Functions of math.h that do for scores.
+StringRef approximateFunction(Operation *op) {
+  return llvm::TypeSwitch<Operation *, StringRef>(op)
+      .Case([](math::Exp2Op) { return "exp2Fast"; })
+      .Case([](math::TanhOp) { return "tanhFast"; })
+      .Case([](math::SinOp) { return "sinFast"; })
+      .Case([](math::CosOp) { return "cosFast"; })
+      .Default(StringRef());
+}
+
+/// 1 / c for a division by a constant c, where that is a normal number: a product, an ulp or two from
+/// the quotient, instead of a division's many instructions.
+std::optional<std::string> reciprocalOfDivisor(Operation *op) {
+  llvm::APFloat divisor(0.0f);
+  if (!isa<arith::DivFOp>(op) || !op->getResult(0).getType().isF32() ||
+      !matchPattern(op->getOperand(1), m_ConstantFloat(&divisor)))
+    return std::nullopt;
+  llvm::APFloat reciprocal(1.0f);
+  reciprocal.divide(divisor, llvm::APFloat::rmNearestTiesToEven);
+  if (!divisor.isNormal() || !reciprocal.isNormal())
+    return std::nullopt;
+  return cuda::constantText(FloatAttr::get(op->getResult(0).getType(), reciprocal));
+}
+
 StringRef symbolOf(StringRef name) {
   return llvm::StringSwitch<StringRef>(name)
       .Cases({"arith.addf", "arith.addi"}, "+")
@@ -237,8 +262,12 @@ std::string expressionOf(Operation *op, ArrayRef<std::string> v,
                          const cuda::ScalarOptions &options) {
   StringRef name = op->getName().getStringRef();
   Type type = op->getResult(0).getType();
-  if (options.approximateExp2 && isa<math::Exp2Op>(op))
-    return call("exp2Fast", v);
+  if (options.approximate) {
+    if (StringRef function = approximateFunction(op); !function.empty())
+      return call(function, v);
+    if (std::optional<std::string> factor = reciprocalOfDivisor(op))
+      return binary({v[0], *factor}, "*");
+  }
   // Products of i32 wrap around; indices never do.
   if (isa<arith::MulIOp>(op) && type.isInteger(32))
     return "(int)" + binary({unsignedOf(type, v[0]), unsignedOf(type, v[1])}, "*");

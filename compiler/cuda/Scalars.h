@@ -30,9 +30,10 @@ std::string constantText(mlir::Attribute value);
 
 /// What the surroundings of an expression allow.
 struct ScalarOptions {
-  /// exp2 by ex2.approx.ftz (2 ulp, flushes denormals): for the weights of a softmax, which lie in
-  /// 0 … 1.
-  bool approximateExp2 = false;
+  /// exp2, tanh, sine and cosine as kernels/cuda/math.h has them, to 2^-19 and better, and products
+  /// for divisions by constants: for scores and the weights of a softmax, which are rounded to fewer
+  /// bits or summed with many others.
+  bool approximate = false;
 };
 
 /// One operation applied to expressions. Fails with a diagnostic for what has no CUDA form.

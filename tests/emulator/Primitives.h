@@ -142,6 +142,9 @@ inline long long warpMaximum(long long value) {
   return value;
 }
 inline float exp2Fast(float x) { return exp2f(x); }
+inline float tanhFast(float x) { return tanhf(x); }
+inline float sinFast(float x) { return sinf(x); }
+inline float cosFast(float x) { return cosf(x); }
 
 // --- Tensor cores --------------------------------------------------------------------------------
 

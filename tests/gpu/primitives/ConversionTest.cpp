@@ -45,8 +45,11 @@ constexpr const char *kFunctions = R"(
 #include "quire/math.h"
 using namespace quire;
 extern "C" __global__ void k(const float *in, float *out) {
-  int i = blockIdx.x * 256 + threadIdx.x;
+  int i = blockIdx.x * 256 + threadIdx.x, count = gridDim.x * 256;
   out[i] = exp2Fast(in[i]);
+  out[i + count] = tanhFast(in[i]);
+  out[i + 2 * count] = sinFast(1000 * in[i]);
+  out[i + 3 * count] = cosFast(1000 * in[i]);
 })";
 
 } // namespace
@@ -120,7 +123,7 @@ TEST_F(Conversions, ReductionsGiveEveryLaneTheSameResult) {
   }
 }
 
-TEST_F(Conversions, FastExponentialIsAsAccurateAsItsHeaderSays) {
+TEST_F(Conversions, FastFunctionsAreAsAccurateAsTheirHeaderSays) {
   if (!compile(kFunctions)) {
     if (!HasFailure())
       GTEST_SKIP() << "no GPU that runs this";
@@ -133,13 +136,19 @@ TEST_F(Conversions, FastExponentialIsAsAccurateAsItsHeaderSays) {
   for (float &value : in)
     value = uniform(random);
   in[0] = -std::numeric_limits<float>::infinity();
-  DeviceArray out = allocate<float>(count);
+  for (size_t i = 1; i < count; i += 2) // small ones, for the tangent
+    in[i] *= 0.01f;
+  DeviceArray out = allocate<float>(4 * count);
   DeviceArray arrays[] = {upload(in), out};
   launch(count / 256, 256, 0, arrays);
   std::vector<float> result = download<float>(out);
   EXPECT_EQ(result[0], 0.0f) << "exp2Fast(-inf)";
+  EXPECT_EQ(result[count], -1.0f) << "tanhFast(-inf)";
   for (size_t i = 1; i < count; ++i) {
-    double x = in[i];
+    double x = in[i], angle = 1000 * in[i]; // rounded as on the GPU
     ASSERT_NEAR(result[i], std::exp2(x), std::exp2(x) * 0x1p-21) << x;
+    ASSERT_NEAR(result[i + count], std::tanh(x), std::fabs(std::tanh(x)) * 0x1p-20) << x;
+    ASSERT_NEAR(result[i + 2 * count], std::sin(angle), 0x1p-19) << angle;
+    ASSERT_NEAR(result[i + 3 * count], std::cos(angle), 0x1p-19) << angle;
   }
 }
