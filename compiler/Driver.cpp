@@ -254,6 +254,7 @@ private:
   StageOptions stageOptions() const {
     StageOptions result;
     result.schedules = options.schedules;
+    result.batchInvariant = options.batchInvariant;
     result.storage = forCuda() ? "rows" : "panels";
     if (!options.storage.empty())
       result.storage = options.storage;

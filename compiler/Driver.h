@@ -24,6 +24,7 @@ struct CompileOptions {
   std::string output;         ///< the plan file
   std::string templates;      ///< folder of model templates, for model directories
   std::string schedules;      ///< folder of schedule files; empty: defaults
+  bool batchInvariant = false; ///< results of a sequence that do not depend on the batch, bit by bit
   int64_t context = 0;        ///< tokens of a sequence; 0: the model's own
   int64_t pageSize = 32;      ///< tokens of a cache page, for model directories
   std::string cacheElement = "auto"; ///< "f32", "f16", "bf16"; auto: as most weights

@@ -48,6 +48,7 @@ void buildStage(Stage stage, OpPassManager &manager, const StageOptions &options
   case Stage::Tile: { // B: how one kernel walks its data, on any machine
     tile::TilePipelineOptions tileOptions;
     tileOptions.schedules = options.schedules;
+    tileOptions.batchInvariant = options.batchInvariant;
     tileOptions.storage = options.storage;
     tile::buildTilePipeline(manager, tileOptions);
     return;

@@ -34,6 +34,7 @@ std::optional<Stage> stageNamed(llvm::StringRef name);
 
 struct StageOptions {
   std::string schedules;                       ///< folder of schedule files; empty: defaults
+  bool batchInvariant = false;                 ///< see CompileOptions
   std::string storage = "panels";              ///< of weights and keys: panels or rows
   bool sample = false;                         ///< the step draws the next tokens itself
   CpuLevel cpuLevel = CpuLevel::X86_64_V4;     ///< of stage C for CPUs

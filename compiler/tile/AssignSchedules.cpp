@@ -5,6 +5,7 @@
 //            tile.variants @linear [@linear_r1, @linear_r8, @linear_r32] rows [1, 8, 0]
 //
 // This pass only decides and copies; quire-tile-parallel and quire-tile-reduction do what it says.
+#include "compiler/schedule/InvariantSchedules.h"
 #include "compiler/schedule/ScheduleFile.h"
 #include "compiler/tile/KernelShape.h"
 #include "compiler/tile/Passes.h"
@@ -56,8 +57,10 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
     }
     bool isOverride = !choices.empty();
     if (!isOverride)
-      choices = schedule::defaultChoices(shape);
+      choices = batchInvariant ? schedule::invariantChoices(shape) : schedule::defaultChoices(shape);
     std::optional<std::string> reason = schedule::whyIncomplete(shape, choices);
+    if (batchInvariant && !reason)
+      reason = schedule::whyNotInvariant(shape, choices);
     for (size_t i = 0; i < choices.size() && !reason; ++i)
       reason = schedule::whyIllegal(shape, choices[i]);
     if (reason)

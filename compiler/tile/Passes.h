@@ -25,6 +25,10 @@ struct TilePipelineOptions : mlir::PassPipelineOptions<TilePipelineOptions> {
   Option<std::string> schedules{*this, "schedules",
                                 llvm::cl::desc("Folder with <family>.json files; empty: defaults"),
                                 llvm::cl::init("")};
+  Option<bool> batchInvariant{
+      *this, "batch-invariant",
+      llvm::cl::desc("Only schedules whose results do not depend on the batch"),
+      llvm::cl::init(false)};
   Option<std::string> storage{*this, "storage",
                               llvm::cl::desc("How weights and keys are stored: panels or rows"),
                               llvm::cl::init("panels")};

@@ -57,10 +57,13 @@ def AssignSchedulesPass : TileModulePass<"quire-assign-schedules"> {
                                                   tile.variants @linear [@linear_r1, …] rows [1, 8, 0]
     ```
     Defaults come from compiler/schedule; a file `<family>.json` in `schedules` overrides them. A
-    schedule that a kernel cannot have is an error.
+    schedule that a kernel cannot have is an error. With `batch-invariant` variants that sum in different
+    orders are one too.
   }];
   let options = [Option<"schedules", "schedules", "std::string", "\"\"",
-                        "Folder with <family>.json files; empty: defaults">];
+                        "Folder with <family>.json files; empty: defaults">,
+                 Option<"batchInvariant", "batch-invariant", "bool", "false",
+                        "Only schedules whose results do not depend on the batch">];
 }
 
 def TileParallelPass : TileKernelPass<"quire-tile-parallel"> {

@@ -16,7 +16,7 @@ namespace quire::tile {
 void quire::tile::buildTilePipeline(OpPassManager &manager, const TilePipelineOptions &options) {
   manager.addPass(createOutlineKernelsPass({options.storage}));
   manager.addPass(createDeduplicateKernelsPass());
-  manager.addPass(createAssignSchedulesPass({options.schedules}));
+  manager.addPass(createAssignSchedulesPass({options.schedules, options.batchInvariant}));
   OpPassManager &items = manager.nest<KernelOp>();
   items.addPass(createTileParallelPass());
   items.addPass(createCanonicalizerPass());

@@ -97,6 +97,7 @@ std::string describe(const compiler::CompileOptions &options,
                         {"target", targets},
                         {"cpu", levels},
                         {"schedules", options.schedules.empty() ? "shipped" : options.schedules},
+                        {"batch_invariant", options.batchInvariant},
                         {"sample", options.sample.value_or(!options.cudaTargets.empty()) ? "device" : "host"},
                         {"disabled_passes", options.disabledPasses}}
       .dump();
@@ -161,6 +162,8 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
                   "Folder of schedule files, or none (default: what ships for a single target, see "
                   "quire tune)")
       ->type_name("DIR|none")->check(CLI::ExistingDirectory | CLI::IsMember({"none"}));
+  program.add_flag("--batch-invariant", options.batchInvariant,
+                   "A sequence gets the same results, bit by bit, alone, in any batch and in any chunks");
   program.add_option("--templates", options.templates, "Folder of model templates")->type_name("DIR")
       ->check(CLI::ExistingDirectory);
   program.add_flag("--json", line.json, "Print the result as JSON");
@@ -214,7 +217,7 @@ bool parseCommandLine(int argc, char **argv, CommandLine &line, int &exitCode) {
   options.description = describe(options, levels);
   if (options.schedules == "none")
     options.schedules.clear();
-  else if (options.schedules.empty() && targets.size() == 1)
+  else if (options.schedules.empty() && targets.size() == 1 && !options.batchInvariant)
     options.schedules = findSchedules(targets.front());
   return true;
 }

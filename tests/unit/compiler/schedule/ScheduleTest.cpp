@@ -2,6 +2,7 @@
 // different, files keep schedules as they are, and no prediction beats the machine.
 #include "compiler/schedule/CostModel.h"
 #include "compiler/schedule/EnumerateSchedules.h"
+#include "compiler/schedule/InvariantSchedules.h"
 #include "compiler/schedule/ScheduleFile.h"
 #include "tests/support/TemporaryFolder.h"
 
@@ -98,6 +99,33 @@ TEST_F(Schedules, AllThatAreEnumeratedAreLegalAndDifferent) {
     for (const Choice &choice : defaultChoices(shape))
       EXPECT_TRUE(names.count(describe(choice))) << describe(choice) << " is missing";
     EXPECT_GE(all.size(), shape.family == "linear" && shape.panels == 1 ? 20u : 4u);
+  }
+}
+
+TEST_F(Schedules, InvariantOnesServeEveryStepAndSumInOneOrder) {
+  for (int round = 0; round < 300; ++round) {
+    KernelShape shape = randomShape();
+    std::vector<Choice> choices = invariantChoices(shape);
+    std::optional<std::string> reason = whyIncomplete(shape, choices);
+    for (size_t i = 0; i < choices.size() && !reason; ++i)
+      reason = whyIllegal(shape, choices[i]);
+    if (!reason)
+      reason = whyNotInvariant(shape, choices);
+    EXPECT_FALSE(reason.has_value()) << textOf(choices) << ": " << *reason;
+    // Defaults of a GPU have a form of their own for a single row or query.
+    bool isFree = whyNotInvariant(shape, defaultChoices(shape)).has_value();
+    EXPECT_EQ(isFree, shape.storage == Storage::Rows) << textOf(defaultChoices(shape));
+    // What else orders a sum.
+    if (shape.storage == Storage::Panels || choices.size() < 2)
+      continue;
+    bool isLinear = shape.family == "linear";
+    for (int64_t Choice::*field : {&Choice::depth, &Choice::keys, &Choice::split}) {
+      if ((field == &Choice::depth) != isLinear)
+        continue;
+      std::vector<Choice> other = choices;
+      other.back().*field += 64;
+      EXPECT_TRUE(whyNotInvariant(shape, other).has_value()) << textOf(other);
+    }
   }
 }
 
