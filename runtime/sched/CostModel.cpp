@@ -62,6 +62,12 @@ int32_t CostModel::tokensWithin(int32_t context, double micros) const {
   return static_cast<int32_t>(std::min(count, double(INT32_MAX)));
 }
 
+int32_t CostModel::finestChunk(int32_t context) const {
+  double rows = rowMicros() + perPrefillPair * context;
+  double keys = perSequence + perPrefillKey * context;
+  return rows > 0 ? static_cast<int32_t>(std::clamp(keys / rows, 1.0, double(INT32_MAX))) : 1;
+}
+
 double CostModel::recomputeMicros(int32_t tokens, int32_t stepTokens) const {
   // The steps run anyway for others, so only what the tokens add to them is counted.
   double steps = std::ceil(double(tokens) / std::max(stepTokens, 1));

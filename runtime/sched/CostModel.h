@@ -61,6 +61,11 @@ struct CostModel {
   /// Tokens behind `context` others that fit into `micros`; may be 0, at most INT32_MAX.
   int32_t tokensWithin(int32_t context, double micros) const;
 
+  /// Tokens behind `context` others whose rows take as long as what a chunk there costs whatever
+  /// its size, the reading of the keys. Chunks of this size make steps at most twice as long as
+  /// smaller ones could, and a prompt at most twice as long as larger ones could. At least 1.
+  int32_t finestChunk(int32_t context) const;
+
   /// Time to compute the first `tokens` tokens of a sequence again, in steps of `stepTokens`.
   double recomputeMicros(int32_t tokens, int32_t stepTokens) const;
 };

@@ -28,8 +28,8 @@ Status badWord(std::string_view word) {
   return Status::error(ErrorCode::InvalidArgument,
                        "'" + std::string(word) +
                            "' is not a cost: write NAME=MICROSECONDS, 0 to 1e9, with one of step, "
-                           "token, sequence, sample, decode-key, prefill-pair, prefill-key, above-1, above-2, "
-                           "above-4 ... above-64, tile, or tile-rows=1 to 65536");
+                           "token, sequence, sample, decode-key, prefill-pair, prefill-key, "
+                           "above-1, above-2, above-4 ... above-64, tile, or tile-rows=1 to 65536");
 }
 
 Status readWord(std::string_view word, CostModel &cost) {

@@ -197,8 +197,9 @@ int32_t Planner::chunkWithin(int32_t context) const {
   int32_t tokens = config().cost.tokensWithin(context, left);
   if (tokens >= config().minChunk)
     return tokens;
-  // The first chunk of a step is never starved; further ones wait for a better step.
-  return chunkMicros == 0 ? config().minChunk : 0;
+  // The first chunk of a step is never starved; further ones wait for a better step. Where the
+  // target cannot hold, cutting finer than this makes no step much shorter.
+  return chunkMicros == 0 ? std::max(config().minChunk, config().cost.finestChunk(context)) : 0;
 }
 
 void Planner::emit(const Sequence &sequence, int32_t first, int32_t tokens) {

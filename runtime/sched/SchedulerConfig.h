@@ -47,7 +47,8 @@ struct SchedulerConfig {
   /// inter-token latency of the others holds. 0: up to the token budget (a fixed-size step as in
   /// Dynamic SplitFuse is a small token budget).
   Micros targetStep = 0;
-  /// Prompt tokens that every step may carry, whatever the target says, so that prompts progress.
+  /// Prompt tokens that every step may carry, whatever the target says, so that prompts progress;
+  /// more where cutting so fine gains nothing (CostModel::finestChunk).
   int32_t minChunk = 16;
   /// Admission keeps the predicted peak of all running requests below this share of the pages;
   /// 0: admission looks at the known tokens only.

@@ -103,7 +103,8 @@ void SchedulerFuzz::drawConfig() {
   config.policy = static_cast<Policy>(random.uniform(0, kPolicyCount - 1));
   config.preemption = static_cast<PreemptionMode>(random.uniform(0, 2));
   if (random.chance(2)) {
-    config.cost = {double(random.uniform(0, 20)), 1, 1, 1, 0.1, random.chance(2) ? 0.0 : 0.2};
+    config.cost = {double(random.uniform(0, 20)), 1, 1, 1, 0.1, random.chance(2) ? 0.0 : 0.2,
+                   random.chance(2) ? 0.0 : 0.5};
     config.transfer = {double(random.uniform(0, 4)), double(random.uniform(0, 4))};
     config.targetStep = random.chance(2) ? random.uniform(1, 40) : 0;
   }

@@ -156,6 +156,31 @@ TEST(Scheduler, TheTargetTimeHoldsWithEveryKindOfCost) {
   EXPECT_GT(chunks, 100);
 }
 
+TEST(Scheduler, ChunksStayWorthTheirKeysWhereNoTargetCanHold) {
+  SchedulerConfig limits = config(1000, 4, 20000, 16, 4000);
+  limits.cost.perStep = 100;
+  limits.cost.perToken = 10;
+  limits.cost.perPrefillKey = 0.5;
+  limits.targetStep = 1000;
+  Scheduler scheduler(limits);
+  StepPlan plan;
+  ASSERT_TRUE(scheduler.add(counted(1, 5000), 0).isOk());
+  step(scheduler, plan);
+  ASSERT_TRUE(scheduler.add(counted(10000, 2), 0).isOk());
+  int32_t before = 0;
+  while (before < 9000) {
+    step(scheduler, plan);
+    ASSERT_EQ(plan.items.size(), 2u);
+    int32_t tokens = plan.items[1].tokenCount;
+    double micros = limits.cost.stepMicros(plan.shape);
+    if (before * 0.5 + 16 * 10.5 <= 890)
+      EXPECT_LE(micros, 1000);
+    else
+      EXPECT_EQ(tokens, before / 20) << "0.5 us for each key before, 10 us a row";
+    before += tokens;
+  }
+}
+
 TEST(Scheduler, PreemptsWhoIsCheapestToBringBack) {
   SchedulerConfig limits = config(64, 4, 100, 2, 16);
   limits.cost = {1, 1, 0, 0, 0, 1}; // computing a long prompt again costs more for each page
