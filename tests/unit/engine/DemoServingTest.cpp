@@ -11,7 +11,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
+#include <numeric>
 
 using namespace quire;
 using namespace quire::test;
@@ -97,7 +100,129 @@ std::vector<std::vector<int32_t>> generate(Engine &engine, const std::vector<Cas
   return heard;
 }
 
+/// log-probabilities of what may follow `tokens`, by one step of the model that computes them alone.
+std::vector<double> logProbabilities(Machine &machine, const std::vector<int32_t> &tokens) {
+  const StepLimits &limits = machine.runner->limits();
+  auto count = static_cast<int32_t>(tokens.size());
+  std::vector<int32_t> positions(tokens.size()), table(pagesFor(count, limits.pageSize));
+  std::iota(positions.begin(), positions.end(), 0);
+  std::iota(table.begin(), table.end(), 0); // so that slots are positions
+  int32_t offsets[] = {0, count}, length = count, last = count - 1;
+  plan::SamplingRecord record{};
+  record.flags = plan::kSamplingOnHost;
+  StepBatch batch;
+  batch.tokens = static_cast<uint32_t>(count);
+  batch.tokenIds = tokens;
+  batch.positions = batch.slots = positions;
+  batch.queryOffsets = offsets;
+  batch.keyLengths = {&length, 1};
+  batch.blockTable = table;
+  batch.maxPages = static_cast<uint32_t>(table.size());
+  batch.sampleRows = {&last, 1};
+  batch.sampling = {&record, 1};
+  Status status = machine.runner->run(batch);
+  EXPECT_TRUE(status.isOk()) << status.message();
+  std::vector<double> result;
+  double sum = 0;
+  for (float logit : machine.runner->logits(0))
+    sum += std::exp(double(logit));
+  for (float logit : machine.runner->logits(0))
+    result.push_back(double(logit) - std::log(sum));
+  return result;
+}
+
+struct Scored {
+  std::vector<int32_t> text;
+  double score;
+};
+
+void sortBestFirst(std::vector<Scored> &texts) {
+  std::sort(texts.begin(), texts.end(),
+            [](const Scored &a, const Scored &b) { return a.score > b.score; });
+}
+
+/// Beam search as in the papers: every continuation of every beam, each text computed from nothing.
+std::vector<Scored> plainBeamSearch(Machine &machine, const Case &one, size_t width, int32_t stop,
+                                    double penalty) {
+  std::vector<Scored> beams = {{{}, 0}}, ended;
+  for (int32_t length = 1; length <= one.maxNew && !beams.empty(); ++length) {
+    std::vector<Scored> longer;
+    for (const Scored &beam : beams) {
+      std::vector<int32_t> tokens = one.prompt;
+      tokens.insert(tokens.end(), beam.text.begin(), beam.text.end());
+      std::vector<double> following = logProbabilities(machine, tokens);
+      for (size_t token = 0; token < following.size(); ++token) {
+        longer.push_back({beam.text, beam.score + following[token]});
+        longer.back().text.push_back(static_cast<int32_t>(token));
+      }
+    }
+    sortBestFirst(longer);
+    beams.clear();
+    for (size_t rank = 0; rank < longer.size() && beams.size() < width; ++rank) {
+      bool stops = longer[rank].text.back() == stop;
+      if ((stops && rank < width) || (!stops && length == one.maxNew))
+        ended.push_back({longer[rank].text, longer[rank].score / std::pow(length, penalty)});
+      if (!stops)
+        beams.push_back(std::move(longer[rank]));
+    }
+  }
+  sortBestFirst(ended);
+  return ended;
+}
+
 } // namespace
+
+TEST(DemoServing, BeamsAreThoseOfAPlainSearch) {
+  std::mt19937_64 random(randomSeed());
+  Plan plan = unwrap(Plan::open(planFile));
+  int32_t vocabulary = static_cast<int32_t>(plan.info().vocabularySize);
+  Machine alone = load(plan, 16, 0);
+  int64_t stopped = 0, forks = 0;
+  for (int round = 0; round < 6; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    Case one;
+    for (int32_t i = uniform(random, 1, 20); i > 0; --i)
+      one.prompt.push_back(uniform(random, 0, vocabulary - 1));
+    one.maxNew = uniform(random, 3, 10);
+    int32_t width = uniform(random, 2, 4);
+    double penalty = uniform(random, 0, 2) * 0.5;
+    std::vector<double> first = logProbabilities(alone, one.prompt);
+    int32_t stop = int32_t(std::max_element(first.begin(), first.end()) - first.begin());
+    std::vector<Scored> expected = plainBeamSearch(alone, one, size_t(width), stop, penalty);
+
+    Machine machine = load(plan, 100, round % 2 ? 50 : 0);
+    EngineOptions options;
+    options.overlap = uniform(random, 0, 1);
+    options.tokenBudget = uniform(random, 0, 1) ? uniform(random, 8, 20) : 0;
+    options.stopTokens = {stop};
+    Engine engine(*machine.runner, nullptr, options);
+    std::vector<Scored> heard(static_cast<size_t>(width));
+    Request request;
+    request.prompt = one.prompt;
+    request.maxNewTokens = one.maxNew;
+    request.beamWidth = request.n = width;
+    request.lengthPenalty = penalty;
+    request.onUpdate = [&](const RequestUpdate &update) {
+      EXPECT_EQ(update.error, "");
+      Scored &text = heard[static_cast<size_t>(update.index)];
+      if (update.token >= 0)
+        text.text.push_back(update.token);
+      text.score = update.statistics.score;
+    };
+    ASSERT_TRUE(engine.submit(std::move(request)).isOk());
+    for (bool more = true; more;)
+      more = unwrap(engine.step());
+    ASSERT_GE(expected.size(), heard.size());
+    for (size_t i = 0; i < heard.size(); ++i) {
+      EXPECT_NEAR(heard[i].score, expected[i].score, 1e-4);
+      EXPECT_EQ(heard[i].text, expected[i].text) << "text " << i;
+      stopped += heard[i].text.back() == stop;
+    }
+    forks += engine.scheduling().metrics().forked;
+  }
+  EXPECT_GT(stopped, 0);
+  EXPECT_GT(forks, 10);
+}
 
 TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
   std::mt19937_64 random(randomSeed());
