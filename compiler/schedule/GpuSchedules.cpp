@@ -241,6 +241,9 @@ std::optional<std::string> whyIllegalAttention(const KernelShape &shape, const C
     return message("split", choice.split, "must be a multiple of", unit);
   if (choice.minimum < 1 || (choice.maximum && choice.maximum < choice.minimum))
     return message("min", choice.minimum, "must be positive and at most max =", choice.maximum);
+  // Warps that divide the keys join their results where their rings were.
+  if (choice.parallel == "keys" && choice.warps > 1 && choice.stages == 1)
+    return message("stages", choice.stages, "where warps divide the keys must be at least", 2);
   if (!isOneOf(choice.parallel, {"rows", "keys"}))
     return "parallel = \"" + choice.parallel + "\" must be \"rows\" or \"keys\"";
   if (!onTensorCores(choice))

@@ -72,15 +72,21 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
     return choices;
   }
 
-  /// "linear_r64"; with its columns where another variant has as many rows.
+  /// "linear_r64"; with its columns where another variant has as many rows, and with its limit where
+  /// that has as many columns too.
   std::string variantName(KernelOp kernel, const Choice &choice, const std::vector<Choice> &all,
                           bool isAttention) {
     if (isAttention)
       return (kernel.getSymName() + "_q" + Twine(choice.queries)).str();
-    bool isOnly = llvm::count_if(all, [&](const Choice &c) { return c.rows == choice.rows; }) == 1;
-    return (kernel.getSymName() + "_r" + Twine(choice.rows) +
-            (isOnly ? "" : "_c" + Twine(choice.columns)))
-        .str();
+    std::string name = (kernel.getSymName() + "_r" + Twine(choice.rows)).str();
+    auto count = [&](auto like) { return llvm::count_if(all, like); };
+    if (count([&](const Choice &c) { return c.rows == choice.rows; }) > 1)
+      name += "_c" + std::to_string(choice.columns);
+    if (count([&](const Choice &c) {
+          return c.rows == choice.rows && c.columns == choice.columns;
+        }) > 1)
+      name += "_l" + std::to_string(choice.limit);
+    return name;
   }
 
   LogicalResult assign(KernelOp kernel) {

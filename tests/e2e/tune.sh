@@ -81,6 +81,15 @@ refused 'beyond the context of 512' "$tune" --operator 'attention heads=2 head=1
 refused 'is SEQUENCESxCONTEXT' "$tune" --operator 'attention heads=2 head=16' --decode 17 --prepare "$scratch/none"
 refused 'is no bundle' sh -c "echo '{\"format\": 2}' >'$scratch/bundle/0/bundle.json' && '$quire' bench candidates '$scratch/bundle/0'"
 
+# A model's operators, each different one once: its three linears of layers, attention, and the head.
+"$tune" "$(dirname "$0")/../../models/demo" --rows 1 --candidates 1 --target sm_80 --prepare "$scratch/none" \
+  --templates /nowhere >"$scratch/out" 2>&1 && fail "templates that are not there are taken"
+"$tune" "$(dirname "$0")/../../models/demo" --rows 1 --prompts 16 --decode 1x32 --candidates 1 \
+  --prepare "$scratch/model" 2>"$scratch/log" || fail "the demo model's operators" "$scratch/log"
+for operator in 'linear in_features=704 out_features=256 ' 'out_features=704 gated ' 'attention heads=4 kv_heads=2 '; do
+  [ "$(grep -c "$operator" "$scratch/log")" = 1 ] || fail "not one '$operator'" "$scratch/log"
+done
+
 # Attention, with splits and a step behind others.
 "$tune" --operator 'attention heads=4 kv_heads=2 head=32 context=640 window=200 score="9*tanh(s*scale/9)"' \
   --prompts 96 --decode 3x600 --candidates 4 --budget 1 --threads 1 >"$scratch/table" 2>"$scratch/log" ||

@@ -21,13 +21,15 @@ schedule::Choice defaultChoice(const Subject &subject, const Use &use);
 /// compiler's choices come first.
 std::vector<Candidate> chooseCandidates(const Subject &subject, unsigned count, double cores);
 
-/// Compiles the candidates of `subject` into `folder`, side by side, and writes the bundle. Those that
-/// the back end refuses are left out and counted. `progress` is called from one thread at a time.
 struct Prepared {
-  size_t legal = 0, compiled = 0, refused = 0;
-  std::string lastRefusal;
+  size_t legal = 0;                  ///< schedules of the kernel
+  size_t compiled = 0, refused = 0;  ///< candidates
+  std::string lastRefusal;           ///< one of them and why
   double seconds = 0;
 };
+
+/// Compiles the candidates of `subject` into `folder`, side by side, and writes the bundle. Those that
+/// the back end refuses are left out and counted. `progress` is called from one thread at a time.
 Result<Prepared> prepareBundle(const Subject &subject, const Options &options,
                                const std::string &folder,
                                const std::function<void(size_t done, size_t total)> &progress);

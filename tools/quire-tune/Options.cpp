@@ -10,6 +10,7 @@
 namespace quire::tune {
 
 static constexpr const char *kExamples = R"(Examples:
+  quire tune MODEL_DIR -o schedules/cpu
   quire tune --operator 'linear in_features=4096 out_features=6144' -o schedules/cpu
   quire tune --operator 'attention heads=32 kv_heads=8 head=128' --target sm_90a -o schedules/sm_90a
 For a GPU in another machine, which needs no compiler:
@@ -33,16 +34,20 @@ bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
   program.name("quire-tune");
   program.footer(kExamples);
   std::string prepare, measure, finish;
+  program.add_option("model", options.model, "A model whose operators are tuned, each different one once")
+      ->type_name("MODEL_DIR")->check(CLI::ExistingDirectory);
   program.add_option("--operator", options.operators, "What to tune; see quire compile --help")
       ->type_name("SIGNATURE");
   program.add_option("--target", options.target, "cpu, sm_80 or sm_90a")->capture_default_str()
       ->check(CLI::IsMember({"cpu", "sm_80", "sm_90a"}));
   program.add_option("--rows", options.rows, "Token rows of the steps that a linear is tuned for")
       ->delimiter(',')->check(CLI::Range(1, 65536))->capture_default_str();
-  program.add_option("--prompts", options.prompts, "Lengths of prompts that attention is tuned for")
-      ->delimiter(',')->check(CLI::Range(2, 65536))->capture_default_str();
-  program.add_option("--decode", options.decode, "Decode steps of attention, SEQUENCESxCONTEXT")
-      ->delimiter(',')->capture_default_str();
+  CLI::Option *prompts =
+      program.add_option("--prompts", options.prompts, "Lengths of prompts that attention is tuned for");
+  prompts->delimiter(',')->check(CLI::Range(2, 65536))->capture_default_str();
+  CLI::Option *decode =
+      program.add_option("--decode", options.decode, "Decode steps of attention, SEQUENCESxCONTEXT");
+  decode->delimiter(',')->capture_default_str();
   program.add_option("--candidates", options.candidates, "Schedules to compile for each step")
       ->check(CLI::Range(1, 1000))->capture_default_str();
   program.add_option("--budget", options.seconds, "Seconds of measuring for each operator")
@@ -72,6 +77,8 @@ bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
     exitCode = program.exit(error) == 0 ? kOk : kGeneral;
     return false;
   }
+  options.givenPrompts = prompts->count() > 0;
+  options.givenDecode = decode->count() > 0;
   size_t count = 0;
   for (CLI::Option *part : parts)
     count += part->count();
@@ -82,12 +89,15 @@ bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
                  : !measure.empty() ? Options::Part::Measure
                  : !finish.empty()  ? Options::Part::Finish
                                     : Options::Part::All;
-  if (options.operators.empty())
-    return usage("--operator says what to tune", exitCode);
+  if (options.operators.empty() && options.model.empty())
+    return usage("a model or --operator says what to tune", exitCode);
   if (options.templates.empty())
     options.templates = findTemplates();
-  for (int i = 0; i < argc; ++i)
-    options.command += (i ? " " : "") + std::string(i ? argv[i] : "quire tune");
+  options.command = "quire tune";
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    options.command += word.find(' ') == std::string::npos ? " " + word : " '" + word + "'";
+  }
   return true;
 }
 

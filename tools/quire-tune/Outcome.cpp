@@ -67,6 +67,13 @@ std::optional<double> spearman(const std::vector<double> &a, const std::vector<d
   return xy / std::sqrt(xx * yy);
 }
 
+/// Whether `a` beats `b` by more than the noise, in the middle and in the best of the rounds: on a
+/// machine with other work the middle alone may be any number.
+bool beats(const Timing &a, const Timing &b) {
+  double gain = 1 - a.median() / b.median(), best = 1 - a.least() / b.least();
+  return std::min(gain, best) > kLeastGain && gain > a.noise() + b.noise();
+}
+
 const Timing *timingOf(const Tried &tried, uint32_t use) {
   auto found = tried.timings.find(use);
   bool counts = tried.reason.empty() && found != tried.timings.end() && !found->second.seconds.empty();
@@ -86,32 +93,32 @@ Verdict judge(const Outcome &outcome, uint32_t use) {
       verdict.best = &tried;
   }
   verdict.chosen = verdict.usual ? verdict.usual : verdict.best;
-  if (verdict.usual && verdict.best != verdict.usual) {
-    const Timing *best = timingOf(*verdict.best, use), *own = timingOf(*verdict.usual, use);
-    double gain = 1 - best->median() / own->median();
-    if (gain > std::max(kLeastGain, best->noise() + own->noise()))
-      verdict.chosen = verdict.best;
-  }
+  if (verdict.usual && verdict.best != verdict.usual &&
+      beats(*timingOf(*verdict.best, use), *timingOf(*verdict.usual, use)))
+    verdict.chosen = verdict.best;
   return verdict;
 }
 
-/// Each step's winner serves all steps of more rows than the one before.
+/// Each step's winner serves all steps of more rows than the one before. A kernel less is worth more
+/// than the noise: a winner that does not beat the one before leaves the step to it.
 std::vector<Choice> linearVariants(const Outcome &outcome) {
   std::vector<Choice> variants;
-  for (size_t use = 0; use < outcome.verdicts.size(); ++use) {
-    Choice choice = outcome.verdicts[use].chosen->choice;
-    choice.limit = outcome.subject.uses[use].tokens();
-    if (!variants.empty() && schedule::describe(variants.back()) == schedule::describe(choice))
-      variants.back().limit = choice.limit;
-    else
-      variants.push_back(choice);
+  const Tried *last = nullptr;
+  for (uint32_t use = 0; use < outcome.verdicts.size(); ++use) {
+    const Tried *chosen = outcome.verdicts[use].chosen;
+    const Timing *before = last ? timingOf(*last, use) : nullptr;
+    if (last != chosen && !(before && !beats(*timingOf(*chosen, use), *before))) {
+      variants.push_back(chosen->choice);
+      last = chosen;
+    }
+    variants.back().limit = outcome.subject.uses[use].tokens();
   }
   variants.back().limit = 0;
   return variants;
 }
 
-/// Of the candidates that ran in all steps of a kind, the one whose times are the best on the whole:
-/// the least geometric mean of their ratios to the compiler's choice.
+/// Of the candidates that ran in all steps of a kind and lose in none, the one whose times are the best
+/// on the whole: the least geometric mean of their ratios to the compiler's choice.
 Choice attentionVariant(const Outcome &outcome, const Choice &usual) {
   const Tried *best = nullptr;
   double bestMean = 1 - kLeastGain;
@@ -123,7 +130,7 @@ Choice attentionVariant(const Outcome &outcome, const Choice &usual) {
         continue;
       const Tried *own = outcome.verdicts[use].usual;
       const Timing *timing = timingOf(tried, use);
-      if (!own || !timing) {
+      if (!own || !timing || beats(*timingOf(*own, use), *timing)) {
         count = 0;
         break;
       }
@@ -214,6 +221,7 @@ bool isOf(const json &bundle, const Subject &subject) {
 } // namespace
 
 double Timing::median() const { return quantile(seconds, 0.5); }
+double Timing::least() const { return quantile(seconds, 0); }
 
 double Timing::noise() const {
   return (quantile(seconds, 0.75) - quantile(seconds, 0.25)) / 2 / median();
@@ -263,7 +271,7 @@ json Outcome::provenance(const std::string &command) const {
       continue;
     auto micro = [&](const Tried *tried) {
       double seconds = tried ? tried->timings.at(static_cast<uint32_t>(use)).median() : 0;
-      return std::round(seconds * 1e9) / 1e3;
+      return std::round(seconds * 1e9) / 1e3; // whole nanoseconds
     };
     steps.push_back({{"step", subject.describe(subject.uses[use])},
                      {"microseconds", micro(verdict.chosen)},

@@ -15,6 +15,7 @@ struct Timing {
   std::vector<double> seconds; ///< measured, empty if it was not
 
   double median() const;
+  double least() const;
   /// Half of what the middle half of the rounds spreads over, as a share of the median.
   double noise() const;
 };

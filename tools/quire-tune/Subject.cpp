@@ -35,17 +35,23 @@ Result<std::vector<Use>> usesOf(const Subject &subject, const Options &options) 
     for (int64_t rows : options.rows)
       uses.push_back({1, rows, 0});
   } else {
+    int64_t context = subject.shape.context;
+    auto fits = [&](const Use &use) { return use.context + use.queries <= context; };
     for (const std::string &text : options.decode) {
       QUIRE_ASSIGN_OR_RETURN(Use use, decodeStep(text));
-      uses.push_back(use);
+      if (options.givenDecode || fits(use))
+        uses.push_back(use);
     }
     for (int64_t prompt : options.prompts)
-      uses.push_back({1, prompt, 0});
+      if (Use use{1, prompt, 0}; options.givenPrompts || fits(use))
+        uses.push_back(use);
+    if (uses.empty())
+      uses = {{1, 1, context - 1}, {1, context, 0}};
     for (const Use &use : uses)
-      if (use.context + use.queries > subject.shape.context)
+      if (!fits(use))
         return Status::error(ErrorCode::InvalidArgument,
                              subject.describe(use) + " is beyond the context of " +
-                                 std::to_string(subject.shape.context) +
+                                 std::to_string(context) +
                                  "; the signature's field context says more");
   }
   std::sort(uses.begin(), uses.end(), [](const Use &a, const Use &b) {

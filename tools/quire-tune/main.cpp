@@ -1,6 +1,7 @@
 // quire-tune: operators in, schedule files out. It chooses and compiles candidates; `quire bench
 // candidates`, which needs no compiler, checks and measures them; then it decides.
 #include "tools/quire-tune/Candidates.h"
+#include "tools/quire-tune/ModelOperators.h"
 #include "tools/quire-tune/Options.h"
 #include "tools/quire-tune/Report.h"
 
@@ -149,6 +150,16 @@ int main(int argc, char **argv) {
     if (!mkdtemp(temporary.path.data()))
       return fail(kGeneral, "cannot make a folder " + temporary.path);
     options.bundle = temporary.path;
+  }
+  if (!options.model.empty()) {
+    std::vector<std::string> leftOut;
+    Result<std::vector<std::string>> found = operatorsOf(options.model, options, leftOut);
+    if (!found.isOk())
+      return fail(kModel, found.status().message());
+    for (const std::string &kernel : leftOut)
+      std::fprintf(stderr, "quire-tune: warning: kernel %s is left out: no operator has its like\n",
+                   kernel.c_str());
+    options.operators.insert(options.operators.end(), found->begin(), found->end());
   }
   std::vector<Subject> subjects;
   for (const std::string &signature : options.operators) {
