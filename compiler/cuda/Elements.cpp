@@ -190,6 +190,9 @@ FailureOr<Combiner> cuda::combinerOf(linalg::GenericOp op) {
   } else if (readsOut && isa<arith::MaxSIOp>(last) && last->getResult(0).getType().isInteger(64)) {
     result.identity = constantText(Builder(op).getI64IntegerAttr(INT64_MIN));
     result.warpFunction = "Maximum";
+  } else if (readsOut && isa<arith::AddIOp>(last) && last->getResult(0).getType().isInteger(64)) {
+    result.identity = "0";
+    result.warpFunction = "Sum";
   } else {
     return op.emitOpError() << "reduces by something else than a sum or a maximum";
   }

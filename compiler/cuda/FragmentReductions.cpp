@@ -24,7 +24,7 @@ LogicalResult FragmentsPrinter::reduction(linalg::GenericOp op) {
   FailureOr<Combiner> combiner = combinerOf(op);
   if (failed(combiner))
     return failure();
-  if (isa<arith::MaxSIOp>(combiner->op))
+  if (isa<arith::MaxSIOp, arith::AddIOp>(combiner->op))
     return op.emitOpError() << "reduces integers; fragments hold floating-point numbers";
   int64_t columns = reducedColumns(op);
   if (context.warpsN > 1)

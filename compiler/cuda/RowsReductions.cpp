@@ -11,6 +11,13 @@ using namespace quire::cuda;
 /// Vectors of a weight that a thread holds ahead, at most.
 static constexpr int64_t kEarlyVectors = 8;
 
+/// Rounds of a reduction's loop that are written out, so that their reads are under way together. Long
+/// bodies keep a block busy with fewer, and take the device compiler long.
+static int64_t unrolledRounds(linalg::GenericOp op) {
+  int64_t operations = op.getBody()->getOperations().size();
+  return std::clamp<int64_t>(128 / operations, 2, 8);
+}
+
 /// Results of a reduction lie in shared memory under the tensor's name.
 LogicalResult RowsPrinter::reduce(linalg::GenericOp op) {
   FailureOr<Combiner> combiner = combinerOf(op);
@@ -82,8 +89,9 @@ LogicalResult RowsPrinter::reduce(linalg::GenericOp op) {
     if (!inside.empty())
       text.open(inside);
   } else {
+    int64_t unrolled = std::max<int64_t>(unrolledRounds(op) / together, 1);
     if (chunks > workers)
-      text.line("#pragma unroll " + Twine(std::min<int64_t>(8 / together, chunks / workers)));
+      text.line("#pragma unroll " + Twine(std::min<int64_t>(unrolled, chunks / workers)));
     openShared(text, column, wholeBlock ? "thread" : "lane", chunks, workers);
   }
   if (together > 1)

@@ -2,7 +2,7 @@
 // logit and then by id, so that arg-max is an ordinary maximum.
 //
 //   %top = max rank                                       the highest logit and its token
-//   %kth = the order of the top-k-th logit                bisection over the orders of f32, counting
+//   %kth = the top-k-th logit                             a search over the orders of f32, counting
 //   %limit = top-p * sum of weights at or above %kth
 //   do:      %winner = token of max race                  over ranks above %bound that pass the filters
 //            %bound = rank of %winner
@@ -32,6 +32,9 @@ using FPredicate = arith::CmpFPredicate;
 /// Warps of a block on a GPU: a row has one block, and a vocabulary is long.
 constexpr int64_t kWarps = 32;
 
+/// Orders whose logits a pass of the search for the top-k-th counts.
+constexpr size_t kPlaces = 3;
+
 /// Words of a plan::SamplingRecord.
 enum Word { InverseTemperature, TopP, LeastScore, TopK, Key0, Key1, Flags, Words = 8 };
 
@@ -56,10 +59,9 @@ public:
     });
     Value topOrder = math.orderOf(top);
     highest = math.numberOf(topOrder);
-    Value minusInfinity = math.f32(-std::numeric_limits<float>::infinity());
     Value isNumber = math.both(
         math.compare(IPredicate::ne, topOrder, math.i32(INT32_MAX)),
-        math.compare(IPredicate::ne, topOrder, math.order(minusInfinity)));
+        math.compare(IPredicate::ne, topOrder, math.order(minusInfinity())));
     Value draws = math.both(isNumber, math.compare(FPredicate::OGT, inverse, math.f32(0)));
     Value greedy = math.select(isNumber, math.tokenOf(top), math.i32(-1));
     Value token = choose(draws, [&] { return draw(topOrder); }, greedy);
@@ -176,7 +178,7 @@ private:
     Value topK = word(TopK);
     Value counts = math.both(math.compare(IPredicate::sgt, topK, math.i32(0)),
                              math.compare(IPredicate::slt, topK, math.i32(vocabulary)));
-    Value kth = choose(counts, [&] { return kthOrder(topK, topOrder); }, math.i32(INT32_MIN));
+    Value kth = choose(counts, [&] { return kthLogit(topK, topOrder); }, minusInfinity());
     Value filters = math.compare(FPredicate::OLT, topP, math.f32(1));
     Value limit = choose(filters, [&] { return massLimit(kth); },
                          math.f32(std::numeric_limits<float>::infinity()));
@@ -190,41 +192,85 @@ private:
     return math.tokenOf(end[0]);
   }
 
+  Value minusInfinity() { return math.f32(-std::numeric_limits<float>::infinity()); }
   Value falseValue() {
     return arith::ConstantOp::create(builder, loc, builder.getBoolAttr(false));
   }
 
-  /// An order that exactly topK logits reach, or more where some are equal.
-  Value kthOrder(Value topK, Value topOrder) {
-    Value wanted = arith::SIToFPOp::create(builder, loc, builder.getF32Type(), topK);
+  /// A number that exactly topK logits reach, or more where some are equal: a search by quarters over the
+  /// orders of f32.
+  Value kthLogit(Value topK, Value topOrder) {
     auto wide = [&](Value value) -> Value {
       return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value);
     };
+    auto plus = [&](Value left, Value right) -> Value {
+      return arith::AddIOp::create(builder, loc, left, right);
+    };
+    Value wanted = wide(topK);
     // [low, high] holds the answer.
-    SmallVector<Value> start{math.i64(INT32_MIN), wide(topOrder)};
+    SmallVector<Value> start{wide(math.order(minusInfinity())), wide(topOrder)};
     SmallVector<Value> end = repeat(start, [&](ValueRange state) -> SmallVector<Value> {
-      Value one = math.i64(1);
-      Value total = arith::AddIOp::create(builder, loc, state[0], state[1]);
-      Value middle = arith::ShRSIOp::create(
-          builder, loc, arith::AddIOp::create(builder, loc, total, one), one);
-      Value least = arith::TruncIOp::create(builder, loc, builder.getI32Type(), middle);
-      Value count = sum([&](TokenMath &m, Value logit, Value) {
-        Value reaches = m.compare(IPredicate::sge, m.order(logit), least);
-        return m.select(reaches, m.f32(1), m.f32(0));
-      });
-      Value below = arith::SubIOp::create(builder, loc, middle, one);
-      Value low = math.select(math.compare(FPredicate::OGE, count, wanted), middle, state[0]);
-      Value high = math.select(math.compare(FPredicate::OGE, count, wanted), state[1], below);
-      high = math.select(math.compare(FPredicate::OEQ, count, wanted), middle, high);
-      return {math.compare(IPredicate::slt, low, high), low, high};
+      Value low = state[0], high = state[1];
+      Value quarter = arith::ShRSIOp::create(
+          builder, loc,
+          plus(arith::SubIOp::create(builder, loc, high, low), math.i64(kPlaces)),
+          math.i64(2));
+      SmallVector<Value> places;
+      for (Value place = low; places.size() < kPlaces;)
+        places.push_back(place = plus(place, quarter));
+      SmallVector<Value> counts = countsAt(places);
+      // The highest place that enough logits reach, and below the lowest that too few do.
+      Value nextLow = low, nextHigh = high;
+      for (size_t number = 0; number < kPlaces; ++number) {
+        Value reached = math.compare(IPredicate::sge, counts[number], wanted);
+        nextLow = math.select(reached, places[number], nextLow);
+      }
+      for (size_t number = kPlaces; number-- > 0;) {
+        Value missed = math.compare(IPredicate::slt, counts[number], wanted);
+        nextHigh = math.select(missed, plus(places[number], math.i64(-1)), nextHigh);
+      }
+      for (auto [place, count] : llvm::zip(places, counts)) {
+        Value exact = math.compare(IPredicate::eq, count, wanted);
+        nextLow = math.select(exact, place, nextLow);
+        nextHigh = math.select(exact, place, nextHigh);
+      }
+      return {math.compare(IPredicate::slt, nextLow, nextHigh), nextLow, nextHigh};
     });
-    return arith::TruncIOp::create(builder, loc, builder.getI32Type(), end[0]);
+    return numberAt(end[0]);
+  }
+
+  /// The number whose order is `place`, an i64.
+  Value numberAt(Value place) {
+    return math.numberOf(
+        arith::TruncIOp::create(builder, loc, builder.getI32Type(), place));
+  }
+
+  /// How many logits reach each of kPlaces orders: the counts share an i64.
+  SmallVector<Value> countsAt(ArrayRef<Value> places) {
+    SmallVector<Value> numbers;
+    for (Value place : places)
+      numbers.push_back(numberAt(place));
+    Value packed = reduce<arith::AddIOp>(math.i64(0), [&](TokenMath &m, Value logit, Value) {
+      Value all = m.i64(0);
+      for (auto [number, least] : llvm::enumerate(numbers)) {
+        Value one = m.i64(int64_t(1) << (number * graph::kVocabularyBits));
+        all = m.plus(all, m.select(m.compare(FPredicate::OGE, logit, least), one, m.i64(0)));
+      }
+      return all;
+    });
+    SmallVector<Value> counts;
+    Value mask = math.i64((int64_t(1) << graph::kVocabularyBits) - 1);
+    for (size_t number = 0; number < places.size(); ++number) {
+      Value count = arith::ShRUIOp::create(builder, loc, packed,
+                                           math.i64(number * graph::kVocabularyBits));
+      counts.push_back(arith::AndIOp::create(builder, loc, count, mask));
+    }
+    return counts;
   }
 
   Value massLimit(Value kth) {
     Value mass = sum([&](TokenMath &m, Value logit, Value) {
-      return m.select(m.compare(IPredicate::sge, m.order(logit), kth), weightOf(m, logit),
-                      m.f32(0));
+      return m.select(m.compare(FPredicate::OGE, logit, kth), weightOf(m, logit), m.f32(0));
     });
     return arith::MulFOp::create(builder, loc, topP, mass);
   }
@@ -241,10 +287,11 @@ private:
   /// The largest race of those above `bound` that top-k and min-p leave, as a rank.
   Value race(Value kth, Value bound) {
     return maximum([&](TokenMath &m, Value logit, Value token) {
-      Value order = m.order(logit), score = m.score(logit, highest, inverse);
-      Value isKept = m.both(m.compare(IPredicate::sge, order, kth),
+      Value score = m.score(logit, highest, inverse);
+      Value isKept = m.both(m.compare(FPredicate::OGE, logit, kth),
                             m.compare(FPredicate::OGE, score, leastScore));
-      isKept = m.both(isKept, m.compare(IPredicate::sgt, m.rank(order, token), bound));
+      Value isAbove = m.compare(IPredicate::sgt, m.rank(m.order(logit), token), bound);
+      isKept = m.both(isKept, isAbove);
       Value place = m.rank(m.order(m.race(score, token, key0, key1)), token);
       return m.select(isKept, place, m.i64(INT64_MIN));
     });

@@ -22,6 +22,9 @@ Value TokenMath::exp(Value value) { return math::ExpOp::create(builder, loc, val
 Value TokenMath::select(Value condition, Value yes, Value no) {
   return arith::SelectOp::create(builder, loc, condition, yes, no);
 }
+Value TokenMath::plus(Value left, Value right) {
+  return arith::AddIOp::create(builder, loc, left, right);
+}
 Value TokenMath::both(Value left, Value right) {
   return arith::AndIOp::create(builder, loc, left, right);
 }

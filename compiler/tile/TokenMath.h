@@ -31,6 +31,7 @@ public:
 
   mlir::Value exp(mlir::Value value);
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
+  mlir::Value plus(mlir::Value left, mlir::Value right); ///< of integers
   mlir::Value both(mlir::Value left, mlir::Value right);
   mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value left, mlir::Value right);
   mlir::Value compare(mlir::arith::CmpFPredicate predicate, mlir::Value left, mlir::Value right);

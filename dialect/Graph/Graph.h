@@ -9,6 +9,11 @@
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+namespace quire::graph {
+/// A vocabulary has less than 2 to the power of this tokens, so that three counts of them share an i64.
+inline constexpr int kVocabularyBits = 21;
+} // namespace quire::graph
+
 #include "dialect/Graph/GraphDialect.h.inc"
 #include "dialect/Graph/GraphEnums.h.inc"
 #define GET_ATTRDEF_CLASSES

@@ -131,10 +131,9 @@ LogicalResult NormOp::verify() {
 
 LogicalResult SampleOp::verify() {
   int64_t vocabulary = lastDim(tensorType(getLogits()));
-  // Sums of ones in f32 count them.
-  if (vocabulary < 1 || vocabulary > (1 << 24))
-    return emitOpError() << "has logits for " << vocabulary << " tokens; legal are 1 to "
-                         << (1 << 24);
+  int64_t most = (int64_t(1) << kVocabularyBits) - 1;
+  if (vocabulary < 1 || vocabulary > most)
+    return emitOpError() << "has logits for " << vocabulary << " tokens; legal are 1 to " << most;
   for (Value result : getResults())
     if (lastDim(tensorType(result)) != 1)
       return emitOpError() << "result " << result.getType() << " must have one column";

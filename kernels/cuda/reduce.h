@@ -47,6 +47,12 @@ QUIRE_DEVICE long long warpMaximum(long long value) {
   }
   return value;
 }
+QUIRE_DEVICE long long warpSum(long long value) {
+#pragma unroll
+  for (int mask = 16; mask > 0; mask /= 2)
+    value += __shfl_xor_sync(0xffffffffu, value, mask);
+  return value;
+}
 QUIRE_DEVICE float warpMaximum(float value) {
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2)

@@ -191,7 +191,8 @@ static bool isBehindLast(const StepPlan &plan, const Sequence &sequence) {
   return item->firstToken + item->tokenCount == sequence.known;
 }
 
-/// Takes or draws a token for each sample row. Nobody is told yet: with overlap the next step starts first.
+/// Takes or draws a token for each sample row. Nobody is told yet: with overlap the next step starts
+/// first.
 void Engine::sampleAll(Flight &flight) {
   births.clear();
   std::span<const plan::SamplingRecord> sampling = flight.builder.batch().sampling;

@@ -134,6 +134,13 @@ inline float warpMaximum(float value) {
     value = fmaxf(value, shuffleXor(value, mask));
   return value;
 }
+inline long long warpSum(long long value) {
+  for (int mask = 16; mask > 0; mask /= 2)
+    value += emulator::exchange(value, [&](const long long *all, int lane) {
+      return all[lane ^ mask];
+    });
+  return value;
+}
 inline long long warpMaximum(long long value) {
   for (int mask = 16; mask > 0; mask /= 2)
     value = std::max(value, emulator::exchange(value, [&](const long long *all, int lane) {

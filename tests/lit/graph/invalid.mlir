@@ -329,7 +329,7 @@ func.func @f(%x: tensor<?x4xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x33554432xf32>, %b: !graph.batch) {
-  // expected-error@+1 {{has logits for 33554432 tokens; legal are 1 to 16777216}}
+  // expected-error@+1 {{has logits for 33554432 tokens; legal are 1 to 2097151}}
   %t, %l = graph.sample %x of %b : tensor<?x33554432xf32> -> tensor<?x1xi32>, tensor<?x1xf32>
   return
 }

@@ -16,7 +16,8 @@
 // CHECK: %[[DRAWN:.+]] = scf.if
 // CHECK: scf.if
 // CHECK: scf.while
-// CHECK: arith.addf
+// CHECK-COUNT-3: arith.cmpf oge
+// CHECK: arith.addi %out
 // CHECK: scf.if
 // CHECK: arith.addf
 // CHECK: scf.while

@@ -66,6 +66,7 @@ constexpr Usage kUsages[] = {
     {"reduce", false, R"(
       float v = f[threadIdx.x];
       v = quadSum(v) + quadMaximum(v + 1) + warpSum(v + 2) + warpMaximum(v + 3);
+      v += warpSum((long long)v) + warpMaximum((long long)v);
       v += maximum(v, f[1]) + minimum(v, f[2]) + maximumNumber(v, f[3]);
       f[threadIdx.x] = v + shuffleXor(v, 16);)"},
     {"math", false, R"(
