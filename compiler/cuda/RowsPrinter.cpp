@@ -49,15 +49,16 @@ LogicalResult RowsPrinter::print(Operation &op) {
   if (auto loop = dyn_cast<scf::WhileOp>(op))
     return repeated(loop);
   if (op.getNumRegions() > 0 && !isa<linalg::LinalgOp>(op))
-    return op.emitOpError() << "is a loop over tiles, which the walk by rows does not have; use the "
-                               "walk by fragments";
+    return op.emitOpError()
+           << "is a loop over tiles, which the walk by rows does not have; use the "
+              "walk by fragments";
   return success();
 }
 
 // --- Control flow --------------------------------------------------------------------------------
 
-/// One element of a reduction's results. It is read at once: what holds it is written again in the next
-/// round of a loop.
+/// One element of a reduction's results. It is read at once: what holds it is written again in the
+/// next round of a loop.
 LogicalResult RowsPrinter::extract(tensor::ExtractOp op) {
   ElementPrinter elements(scope(text, text, 1));
   Coordinates at;
@@ -178,20 +179,20 @@ std::optional<std::string> RowsPrinter::held(Value value, const Coordinates &at)
   if (found == context.names.end() || !isa<RankedTensorType>(value.getType()))
     return std::nullopt;
   Coordinate place = Coordinate::of(0);
-  for (auto [size, coordinate] :
-       llvm::zip(cast<RankedTensorType>(value.getType()).getShape(), at))
+  for (auto [size, coordinate] : llvm::zip(cast<RankedTensorType>(value.getType()).getShape(), at))
     place = added(scaled(place, size), coordinate);
   return found->second + "[" + place.text() + "]";
 }
 
 /// A loop of the block (or warp) over `count` units of work, as one variable.
-void RowsPrinter::openShared(CodeText &out, StringRef name, StringRef first, int64_t count, int64_t workers) {
+void RowsPrinter::openShared(CodeText &out, StringRef name, StringRef first, int64_t count,
+                             int64_t workers) {
   if (count <= workers) {
     out.line("const int " + name + " = " + first + ";");
     out.open("if (" + name + " < " + Twine(count) + ")");
   } else {
-    out.open("for (int " + name + " = " + first + "; " + name + " < " + Twine(count) + "; " +
-             name + " += " + Twine(workers) + ")");
+    out.open("for (int " + name + " = " + first + "; " + name + " < " + Twine(count) + "; " + name +
+             " += " + Twine(workers) + ")");
   }
 }
 
@@ -232,7 +233,8 @@ LogicalResult RowsPrinter::store(tile::StoreOp op) {
 }
 
 /// The widest chunk at which the store itself is one access.
-LogicalResult RowsPrinter::storePart(tile::StoreOp op, RankedTensorType type, int64_t begin, int64_t end) {
+LogicalResult RowsPrinter::storePart(tile::StoreOp op, RankedTensorType type, int64_t begin,
+                                     int64_t end) {
   ArrayRef<int64_t> shape = type.getShape();
   int64_t leading = type.getNumElements() / shape.back();
   std::string number = context.unique.fresh("i");
@@ -276,8 +278,8 @@ LogicalResult RowsPrinter::storePart(tile::StoreOp op, RankedTensorType type, in
   }
 }
 
-void RowsPrinter::write(const Address &where, const std::string &value, int64_t width, StringRef number,
-           int64_t units, CodeText &chunk, CodeText &element) {
+void RowsPrinter::write(const Address &where, const std::string &value, int64_t width,
+                        StringRef number, int64_t units, CodeText &chunk, CodeText &element) {
   std::string type = storageType(where.element);
   text.open();
   openShared(text, number, "thread", units, context.threads());

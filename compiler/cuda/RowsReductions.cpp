@@ -11,8 +11,8 @@ using namespace quire::cuda;
 /// Vectors of a weight that a thread holds ahead, at most.
 static constexpr int64_t kEarlyVectors = 8;
 
-/// Rounds of a reduction's loop that are written out, so that their reads are under way together. Long
-/// bodies keep a block busy with fewer, and take the device compiler long.
+/// Rounds of a reduction's loop that are written out, so that their reads are under way together.
+/// Long bodies keep a block busy with fewer, and take the device compiler long.
 static int64_t unrolledRounds(linalg::GenericOp op) {
   int64_t operations = op.getBody()->getOperations().size();
   return std::clamp<int64_t>(128 / operations, 2, 8);
@@ -54,8 +54,8 @@ LogicalResult RowsPrinter::reduce(linalg::GenericOp op) {
   std::string number = context.unique.fresh("row"), partial = context.unique.fresh("partial");
   if (!wholeBlock) {
     std::string first = together > 1 ? "warp * " + std::to_string(together) : "warp";
-    text.open("for (int " + number + " = " + first + "; " + number + " < " + Twine(results) +
-              "; " + number + " += " + Twine(warps * together) + ")");
+    text.open("for (int " + number + " = " + first + "; " + number + " < " + Twine(results) + "; " +
+              number + " += " + Twine(warps * together) + ")");
   }
   std::string result = wholeBlock ? "0" : together > 1 ? "(" + number + " + r)" : number;
   Coordinates resultAt = unravel(type.getShape(), result);
@@ -151,16 +151,16 @@ LogicalResult RowsPrinter::reduce(linalg::GenericOp op) {
   return success();
 }
 
-FailureOr<std::string> RowsPrinter::step(linalg::GenericOp op, const Coordinates &loops, StringRef partial,
-                            ElementPrinter &printer, CodeText &inner) {
+FailureOr<std::string> RowsPrinter::step(linalg::GenericOp op, const Coordinates &loops,
+                                         StringRef partial, ElementPrinter &printer,
+                                         CodeText &inner) {
   bool bad = false;
   BodyInputs inputs;
   inputs.argument = [&](unsigned number) -> std::string {
     if (number + 1 == op->getNumOperands())
       return partial.str();
     OpOperand &operand = op->getOpOperand(number);
-    FailureOr<Coordinates> at =
-        operandCoordinates(op, op.getMatchingIndexingMap(&operand), loops);
+    FailureOr<Coordinates> at = operandCoordinates(op, op.getMatchingIndexingMap(&operand), loops);
     FailureOr<std::string> value =
         succeeded(at) ? printer.element(operand.get(), *at) : FailureOr<std::string>();
     bad |= failed(value);
@@ -177,8 +177,9 @@ FailureOr<std::string> RowsPrinter::step(linalg::GenericOp op, const Coordinates
 }
 
 /// Joins the parts of lanes and warps with the reduction's initial value.
-LogicalResult RowsPrinter::finish(linalg::GenericOp op, const Combiner &combiner, const Coordinates &resultAt,
-                     StringRef name, StringRef parts, StringRef partial) {
+LogicalResult RowsPrinter::finish(linalg::GenericOp op, const Combiner &combiner,
+                                  const Coordinates &resultAt, StringRef name, StringRef parts,
+                                  StringRef partial) {
   OpOperand *init = op.getDpsInitOperand(0);
   CodeText before(text.indentation());
   ElementPrinter printer(scope(before, before, 1));

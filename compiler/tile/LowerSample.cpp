@@ -4,14 +4,15 @@
 //   %top = max rank                                       the highest logit and its token
 //   %kth = the top-k-th logit                             a search over the orders of f32, counting
 //   %limit = top-p * sum of weights at or above %kth
-//   do:      %winner = token of max race                  over ranks above %bound that pass the filters
+//   do:      %winner = token of max race                  over ranks above %bound that pass the
+//   filters
 //            %bound = rank of %winner
 //   while:   sum of weights of ranks above %bound >= %limit
 //
-// The loop needs no threshold of top-p: what it leaves out is the end of the order by rank. A winner of
-// the race among more tokens that is itself inside is the winner of those inside; one that is outside
-// shows that all below it are outside too. It ends at the highest rank at the latest, and after one or two
-// rounds in general. Passes that a row does not ask for do not run.
+// The loop needs no threshold of top-p: what it leaves out is the end of the order by rank. A
+// winner of the race among more tokens that is itself inside is the winner of those inside; one
+// that is outside shows that all below it are outside too. It ends at the highest rank at the
+// latest, and after one or two rounds in general. Passes that a row does not ask for do not run.
 #include "compiler/tile/SampleKernel.h"
 #include "compiler/tile/TokenMath.h"
 
@@ -47,24 +48,24 @@ public:
   LogicalResult run() {
     auto logits = dyn_cast<BlockArgument>(op.getLogits());
     if (!logits || lowering.extent() != ExtentKind::Samples)
-      return op.emitOpError() << "must read logits of sample rows that another dispatch computes; put "
-                                 "graph.take_rows before them";
+      return op.emitOpError()
+             << "must read logits of sample rows that another dispatch computes; put "
+                "graph.take_rows before them";
     memory = lowering.buffer(logits, lowering.rowsType(op.getLogits().getType()));
     rowNumber = WorkItemOp::create(builder, loc, builder.getIndexType(), 0);
     row = loadLogits(lowering.index(0), vocabulary);
     readRecord();
 
-    Value top = maximum([&](TokenMath &m, Value logit, Value token) {
-      return m.rank(m.order(logit), token);
-    });
+    Value top = maximum(
+        [&](TokenMath &m, Value logit, Value token) { return m.rank(m.order(logit), token); });
     Value topOrder = math.orderOf(top);
     highest = math.numberOf(topOrder);
-    Value isNumber = math.both(
-        math.compare(IPredicate::ne, topOrder, math.i32(INT32_MAX)),
-        math.compare(IPredicate::ne, topOrder, math.order(minusInfinity())));
+    Value isNumber = math.both(math.compare(IPredicate::ne, topOrder, math.i32(INT32_MAX)),
+                               math.compare(IPredicate::ne, topOrder, math.order(minusInfinity())));
     Value draws = math.both(isNumber, math.compare(FPredicate::OGT, inverse, math.f32(0)));
     Value greedy = math.select(isNumber, math.tokenOf(top), math.i32(-1));
-    Value token = choose(draws, [&] { return draw(topOrder); }, greedy);
+    Value token = choose(
+        draws, [&] { return draw(topOrder); }, greedy);
     Value wanted = math.compare(
         IPredicate::ne,
         arith::AndIOp::create(builder, loc, word(Flags), math.i32(plan::kSamplingLogProbability)),
@@ -165,9 +166,7 @@ private:
     return tensor::ExtractOp::create(builder, loc, reduced, lowering.index(0));
   }
 
-  Value maximum(Element element) {
-    return reduce<arith::MaxSIOp>(math.i64(INT64_MIN), element);
-  }
+  Value maximum(Element element) { return reduce<arith::MaxSIOp>(math.i64(INT64_MIN), element); }
   Value sum(Element element) { return reduce<arith::AddFOp>(math.f32(0), element); }
 
   Value weightOf(TokenMath &m, Value logit) { return m.exp(m.score(logit, highest, inverse)); }
@@ -178,27 +177,27 @@ private:
     Value topK = word(TopK);
     Value counts = math.both(math.compare(IPredicate::sgt, topK, math.i32(0)),
                              math.compare(IPredicate::slt, topK, math.i32(vocabulary)));
-    Value kth = choose(counts, [&] { return kthLogit(topK, topOrder); }, minusInfinity());
+    Value kth = choose(
+        counts, [&] { return kthLogit(topK, topOrder); }, minusInfinity());
     Value filters = math.compare(FPredicate::OLT, topP, math.f32(1));
-    Value limit = choose(filters, [&] { return massLimit(kth); },
-                         math.f32(std::numeric_limits<float>::infinity()));
+    Value limit = choose(
+        filters, [&] { return massLimit(kth); }, math.f32(std::numeric_limits<float>::infinity()));
     SmallVector<Value> end =
         repeat({math.i64(INT64_MIN)}, [&](ValueRange state) -> SmallVector<Value> {
           Value winner = math.tokenOf(race(kth, state[0]));
           Value bound = math.rank(math.order(loadLogit(winner)), winner);
-          Value isOutside = choose(filters, [&] { return isBehind(bound, limit); }, falseValue());
+          Value isOutside = choose(
+              filters, [&] { return isBehind(bound, limit); }, falseValue());
           return {isOutside, bound};
         });
     return math.tokenOf(end[0]);
   }
 
   Value minusInfinity() { return math.f32(-std::numeric_limits<float>::infinity()); }
-  Value falseValue() {
-    return arith::ConstantOp::create(builder, loc, builder.getBoolAttr(false));
-  }
+  Value falseValue() { return arith::ConstantOp::create(builder, loc, builder.getBoolAttr(false)); }
 
-  /// A number that exactly topK logits reach, or more where some are equal: a search by quarters over the
-  /// orders of f32.
+  /// A number that exactly topK logits reach, or more where some are equal: a search by quarters
+  /// over the orders of f32.
   Value kthLogit(Value topK, Value topOrder) {
     auto wide = [&](Value value) -> Value {
       return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value);
@@ -212,8 +211,7 @@ private:
     SmallVector<Value> end = repeat(start, [&](ValueRange state) -> SmallVector<Value> {
       Value low = state[0], high = state[1];
       Value quarter = arith::ShRSIOp::create(
-          builder, loc,
-          plus(arith::SubIOp::create(builder, loc, high, low), math.i64(kPlaces)),
+          builder, loc, plus(arith::SubIOp::create(builder, loc, high, low), math.i64(kPlaces)),
           math.i64(2));
       SmallVector<Value> places;
       for (Value place = low; places.size() < kPlaces;)
@@ -241,8 +239,7 @@ private:
 
   /// The number whose order is `place`, an i64.
   Value numberAt(Value place) {
-    return math.numberOf(
-        arith::TruncIOp::create(builder, loc, builder.getI32Type(), place));
+    return math.numberOf(arith::TruncIOp::create(builder, loc, builder.getI32Type(), place));
   }
 
   /// How many logits reach each of kPlaces orders: the counts share an i64.
@@ -261,8 +258,8 @@ private:
     SmallVector<Value> counts;
     Value mask = math.i64((int64_t(1) << graph::kVocabularyBits) - 1);
     for (size_t number = 0; number < places.size(); ++number) {
-      Value count = arith::ShRUIOp::create(builder, loc, packed,
-                                           math.i64(number * graph::kVocabularyBits));
+      Value count =
+          arith::ShRUIOp::create(builder, loc, packed, math.i64(number * graph::kVocabularyBits));
       counts.push_back(arith::AndIOp::create(builder, loc, count, mask));
     }
     return counts;
@@ -299,9 +296,8 @@ private:
 
   /// Under the model's own distribution.
   Value logProbabilityOf(Value token) {
-    Value mass = sum([&](TokenMath &m, Value logit, Value) {
-      return m.exp(m.score(logit, highest, m.f32(1)));
-    });
+    Value mass = sum(
+        [&](TokenMath &m, Value logit, Value) { return m.exp(m.score(logit, highest, m.f32(1))); });
     Value above = arith::SubFOp::create(builder, loc, loadLogit(token), highest);
     return arith::SubFOp::create(builder, loc, above, math::LogOp::create(builder, loc, mass));
   }
@@ -330,9 +326,8 @@ LogicalResult tile::lowerSample(graph::SampleOp op, KernelLowering &lowering, Ke
   ReturnOp::create(lowering.builder, op.getLoc());
   MLIRContext *context = kernel.getContext();
   kernel.setGridAttr(GridAttr::get(context, {ExtentAttr::get(context, ExtentKind::Samples, 1)}));
-  kernel.setScheduleAttr(
-      ScheduleAttr::get(context, 1, 1, 0, 0, 1, 0, 0, DenseI64ArrayAttr(),
-                        lowering.storage() == Storage::Rows ? kWarps : 0, 0, Instruction::None,
-                        Parallel::None));
+  kernel.setScheduleAttr(ScheduleAttr::get(context, 1, 1, 0, 0, 1, 0, 0, DenseI64ArrayAttr(),
+                                           lowering.storage() == Storage::Rows ? kWarps : 0, 0,
+                                           Instruction::None, Parallel::None));
   return success();
 }

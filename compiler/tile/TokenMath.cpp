@@ -35,12 +35,11 @@ Value TokenMath::compare(arith::CmpFPredicate predicate, Value left, Value right
   return arith::CmpFOp::create(builder, loc, predicate, left, right);
 }
 
-/// The bits of a positive number rise with it; those of a negative one fall, so they are inverted but
-/// for the sign. Its own inverse.
+/// The bits of a positive number rise with it; those of a negative one fall, so they are inverted
+/// but for the sign. Its own inverse.
 static Value foldSign(OpBuilder &builder, Location loc, Value bits, Value most, Value signShift) {
   Value sign = arith::ShRSIOp::create(builder, loc, bits, signShift);
-  return arith::XOrIOp::create(builder, loc, bits,
-                               arith::AndIOp::create(builder, loc, sign, most));
+  return arith::XOrIOp::create(builder, loc, bits, arith::AndIOp::create(builder, loc, sign, most));
 }
 
 Value TokenMath::order(Value number) {
@@ -48,8 +47,8 @@ Value TokenMath::order(Value number) {
   Value sum = arith::AddFOp::create(builder, loc, number, f32(0));
   Value bits = arith::BitcastOp::create(builder, loc, builder.getI32Type(), sum);
   Value most = i32(INT32_MAX);
-  Value isNumber = compare(arith::CmpFPredicate::OLT, number,
-                           f32(std::numeric_limits<float>::infinity()));
+  Value isNumber =
+      compare(arith::CmpFPredicate::OLT, number, f32(std::numeric_limits<float>::infinity()));
   return select(isNumber, foldSign(builder, loc, bits, most, i32(31)), most);
 }
 

@@ -1,5 +1,5 @@
-// Scalar mathematics of sampling on one logit, for the bodies of its reductions: orders of numbers as
-// integers, scores, random numbers. See plan::SamplingRecord for what they mean.
+// Scalar mathematics of sampling on one logit, for the bodies of its reductions: orders of numbers
+// as integers, scores, random numbers. See plan::SamplingRecord for what they mean.
 #pragma once
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,6 +1,6 @@
-// What plan::SamplingRecord says, by sorting and in double: which tokens a row of logits may give. Rounding
-// in f32 may decide who is inside at the very edge of a filter, and which of two arrivals that differ in
-// their last bits is the first; so more than one token can be right, hardly ever.
+// What plan::SamplingRecord says, by sorting and in double: which tokens a row of logits may give.
+// Rounding in f32 may decide who is inside at the very edge of a filter, and which of two arrivals
+// that differ in their last bits is the first; so more than one token can be right, hardly ever.
 #pragma once
 
 #include "runtime/plan/Format.h"
@@ -93,8 +93,9 @@ private:
   std::vector<double> scores;
 };
 
-/// Sum of squares of normalised deviations of `counts` from `probabilities`, minus its degrees of freedom,
-/// in its standard deviations: above 6 once in hundreds of millions of times. Rare tokens count together.
+/// Sum of squares of normalised deviations of `counts` from `probabilities`, minus its degrees of
+/// freedom, in its standard deviations: above 6 once in hundreds of millions of times. Rare tokens
+/// count together.
 inline double chiSquareDeviations(const std::vector<int64_t> &counts,
                                   const std::vector<double> &probabilities) {
   int64_t draws = std::accumulate(counts.begin(), counts.end(), int64_t(0));

@@ -1,7 +1,7 @@
-// bench-sample PLAN [cpu|cuda]: the time of the sampling kernel by rows and by what is asked of it, beside
-// the host's sampler on one thread. PLAN is sample.mlir of this folder, compiled with --sample=device.
-// Times are by the device's clock, the median of several steps; logits are as the linear before would leave
-// them, wherever that is.
+// bench-sample PLAN [cpu|cuda]: the time of the sampling kernel by rows and by what is asked of it,
+// beside the host's sampler on one thread. PLAN is sample.mlir of this folder, compiled with
+// --sample=device. Times are by the device's clock, the median of several steps; logits are as the
+// linear before would leave them, wherever that is.
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/engine/Sampler.h"

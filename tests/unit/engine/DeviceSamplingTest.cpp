@@ -1,5 +1,5 @@
-// A runner that draws tokens itself: texts are those that the host draws from logits, and rows that need
-// their logits get them.
+// A runner that draws tokens itself: texts are those that the host draws from logits, and rows that
+// need their logits get them.
 #include "tests/support/RandomSeed.h"
 #include "tests/unit/engine/EngineTesting.h"
 
@@ -10,7 +10,8 @@ namespace {
 
 constexpr int32_t kVocabulary = 50;
 
-/// Everything that a request can ask for, so that some rows are drawn by the runner and some are not.
+/// Everything that a request can ask for, so that some rows are drawn by the runner and some are
+/// not.
 Request randomRequest(std::mt19937_64 &random) {
   Request request;
   for (int32_t i = uniform(random, 1, 20); i > 0; --i)
@@ -53,8 +54,13 @@ TEST(DeviceSampling, TextsAreThoseThatTheHostDraws) {
     std::vector<Request> requests(uniform(random, 1, 6));
     for (Request &request : requests)
       request = randomRequest(random);
-    StepLimits limits{uniform(random, 4, 24), uniform(random, 3, 8), uniform(random, 3, 8), 60,
-                      uniform(random, 1, 6),  uniform(random, 30, 60), kVocabulary};
+    StepLimits limits{uniform(random, 4, 24),
+                      uniform(random, 3, 8),
+                      uniform(random, 3, 8),
+                      60,
+                      uniform(random, 1, 6),
+                      uniform(random, 30, 60),
+                      kVocabulary};
     EngineOptions options = eager();
     options.overlap = uniform(random, 0, 1);
     std::vector<Heard> heard[2];

@@ -1,5 +1,6 @@
-// The kernel of graph.sample against its definition (tests/support/SamplingOracle.h) and against the host's
-// sampler, on whatever runs the plan of sample.mlir: QuireSampleStepTest PLAN [cpu|cuda] [DRAWS].
+// The kernel of graph.sample against its definition (tests/support/SamplingOracle.h) and against
+// the host's sampler, on whatever runs the plan of sample.mlir: QuireSampleStepTest PLAN [cpu|cuda]
+// [DRAWS].
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/engine/LogProbability.h"
@@ -91,7 +92,8 @@ SamplingParams randomParams(std::mt19937_64 &random, uint32_t vocabulary) {
   params.seed = random();
   params.temperature = random() % 5 == 0 ? 0 : 0.05f + static_cast<float>(random() % 200) / 100;
   if (random() % 3 == 0)
-    params.topK = static_cast<int32_t>(random() % 3 ? 1 + random() % 60 : random() % (vocabulary + 9));
+    params.topK =
+        static_cast<int32_t>(random() % 3 ? 1 + random() % 60 : random() % (vocabulary + 9));
   if (random() % 2)
     params.topP = 0.01f + static_cast<float>(random() % 99) / 100;
   if (random() % 3 == 0)
@@ -195,8 +197,8 @@ TEST_F(SampleStep, LogitsThatAreNoNumbersGiveNoToken) {
   warm.inverseTemperature = warm.topP = 1;
   warm.leastScore = -kInfinity;
   for (const plan::SamplingRecord &record : {greedy, warm})
-    for (float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
-                      kInfinity}) {
+    for (float bad : {std::numeric_limits<float>::quiet_NaN(),
+                      -std::numeric_limits<float>::quiet_NaN(), kInfinity}) {
       std::vector<float> logits(3 * size_t(vocabulary), -kInfinity);
       logits[vocabulary / 2] = 1;
       std::fill_n(logits.begin() + vocabulary, vocabulary, 0.0f);
