@@ -263,19 +263,30 @@ Result<Outcome> readOutcome(Subject subject, const std::string &folder) {
   return outcome;
 }
 
+const Tried *Outcome::served(uint32_t use) const {
+  const Use &step = subject.uses[use];
+  for (const Choice &variant : variants) {
+    bool serves = subject.isLinear() ? variant.limit == 0 || step.tokens() <= variant.limit
+                                     : variant.maximum == 0 || step.queries <= variant.maximum;
+    if (!serves)
+      continue;
+    for (const Tried &each : tried)
+      if (each.name == schedule::describe(variant) && timingOf(each, use))
+        return &each;
+    return nullptr;
+  }
+  return verdicts[use].usual;
+}
+
 json Outcome::provenance(const std::string &command) const {
   json steps = json::array();
-  for (size_t use = 0; use < verdicts.size(); ++use) {
-    const Verdict &verdict = verdicts[use];
-    if (!verdict.chosen)
-      continue;
-    auto micro = [&](const Tried *tried) {
-      double seconds = tried ? tried->timings.at(static_cast<uint32_t>(use)).median() : 0;
-      return std::round(seconds * 1e9) / 1e3; // whole nanoseconds
+  for (uint32_t use = 0; use < verdicts.size(); ++use) {
+    auto nanoseconds = [&](const Tried *tried) {
+      return tried ? json(std::llround(tried->timings.at(use).median() * 1e9)) : json();
     };
     steps.push_back({{"step", subject.describe(subject.uses[use])},
-                     {"microseconds", micro(verdict.chosen)},
-                     {"before", micro(verdict.usual)}});
+                     {"nanoseconds", nanoseconds(served(use))},
+                     {"before", nanoseconds(verdicts[use].usual)}});
   }
   return {{"device", device.at("name")}, {"driver", device.at("driver")}, {"date", date},
           {"compiler", compiler},        {"operator", subject.signature}, {"command", command},

@@ -48,6 +48,8 @@ struct Outcome {
   std::vector<schedule::Choice> variants;
   unsigned wrong = 0; ///< candidates whose results were wrong: defects
 
+  /// What runs a step with `variants`; null if it was not measured.
+  const Tried *served(uint32_t use) const;
   nlohmann::json toJson() const;
   /// For `measured` of a schedule file.
   nlohmann::json provenance(const std::string &command) const;
