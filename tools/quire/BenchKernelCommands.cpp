@@ -25,7 +25,7 @@ struct Shape {
   uint32_t sequences, queries, context; ///< context: tokens there before the step
 };
 
-/// Runs rows of one plan; the subclass-free part of all three commands.
+/// Measures the shapes of one plan into the report.
 class PlanRows {
 public:
   PlanRows(BenchPlan &bench, const Options &options, KernelKind kind, BenchReport &report)
@@ -245,9 +245,11 @@ int benchLinear(Options options) {
 constexpr const char *kMeter =
     "Times are those of the kernels alone by the device's own clock (on a GPU: events around them), with\n"
     "caches emptied by reading 256 MB before each; on a GPU that adds about a microsecond. Useful work\n"
-    "alone is counted: the keys that a mask lets through, rows without padding. Before a plan is timed,\n"
-    "rows of a step of many must equal those of a step of one row. In the JSON, 'launches' are the kernels\n"
-    "of one step in their order; a row runs 1 + rounds such steps, for whoever watches with a profiler.\n";
+    "alone is counted: the keys that a mask lets through, rows without padding. Before an operator is timed,\n"
+    "rows of a step of many must agree with steps of one row, to 2 % of the largest output.\n"
+    "JSON: {format: 1, command, device: {name, target, units}, rounds, copyBytesPerSecond, rows: [{plan,\n"
+    "kernel, sequences, queries, context, seconds: [of every round], medianSeconds, flops, bytes (null:\n"
+    "unknown), launches: [kernels of a step in their order; a row runs 1 + rounds such steps]}]}\n";
 
 CLI::App *addCommand(CLI::App &bench, const char *name, const char *about, const char *examples,
                      Action &action, const std::shared_ptr<Options> &options, int (*run)(Options)) {

@@ -150,7 +150,9 @@ void addBenchStartupCommand(CLI::App &bench, Action &action) {
       ->check(CLI::Range(1u, 1000u))->capture_default_str();
   command->add_flag("--json", options->json, "Print every time as JSON");
   command->footer("Starts quire run for one token as a process of its own; a model directory is compiled "
-                  "before.");
+                  "before.\n"
+                  "JSON: {format: 1, command, plan, firstTokenSeconds, readySeconds, answerSeconds, "
+                  "endSeconds: [of every start]}");
   command->callback([&action, options] { action = [options] { return benchStartup(*options); }; });
 }
 

@@ -180,7 +180,9 @@ void addBenchStepCommands(CLI::App &bench, Action &action) {
                                  prefill, benchPrefill);
   command->add_option("--lengths", prefill->sizes, "Tokens of the prompt (default: 512, 2048, 8192)")
       ->delimiter(',')->check(CLI::Range(1u, 1u << 24));
-  command->footer("A prompt longer than the plan's --max-tokens takes several steps, added up.");
+  command->footer("A prompt longer than the plan's --max-tokens takes several steps, added up.\n"
+                  "JSON: {format: 1, command, model, device: {name, target, units}, loadSeconds, rows: "
+                  "[{sequences,\nprompt, seconds: [of every round], medianSeconds, tokensPerSecond}]}");
 
   auto generate = std::make_shared<Options>();
   command = addCommand(bench, "generate", "Steps of one new token a sequence, by sequences", action,
@@ -192,7 +194,8 @@ void addBenchStepCommands(CLI::App &bench, Action &action) {
   command->add_option("--tokens", generate->tokens, "Steps of a round")
       ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
   command->footer("Keys and values of the context are random numbers; nothing is sampled. Requests that "
-                  "come and go,\nwith sampling, are measured by quire run --file --stats.");
+                  "come and go,\nwith sampling, are measured by quire run --file --stats.\n"
+                  "JSON: as of prefill, with context for prompt and seconds of every step.");
 }
 
 } // namespace quire::cli
