@@ -28,11 +28,11 @@ Result<std::vector<MeasuredStep>> measureSteps(StepRunner &runner,
 class ShapeRecorder : public Recorder {
 public:
   void write(std::span<const uint8_t> bytes) override;
-  const StepShape &shape() const { return last; }
+  const StepWork &shape() const { return last; }
 
 private:
   StepPlan plan;
-  StepShape last;
+  StepWork last;
 };
 
 } // namespace quire

@@ -17,7 +17,7 @@ constexpr int kLines = 8; ///< terms that are no stairs
 constexpr int kTerms = kLines + kStairs;
 using Terms = std::array<double, kTerms>;
 
-Terms termsOf(const StepShape &shape, int32_t tileRows) {
+Terms termsOf(const StepWork &shape, int32_t tileRows) {
   Terms terms = {1.0,
                  double(shape.tokens),
                  double(shape.sequences),

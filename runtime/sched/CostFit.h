@@ -13,7 +13,7 @@
 namespace quire {
 
 struct MeasuredStep {
-  StepShape shape;
+  StepWork shape;
   double micros;
 };
 

@@ -10,7 +10,7 @@ static double pairs(double context, double count) {
   return count * context + count * (count + 1) / 2;
 }
 
-void StepShape::add(int32_t context, int32_t count, bool sample) {
+void StepWork::add(int32_t context, int32_t count, bool sample) {
   tokens += count;
   ++sequences;
   samples += sample;
@@ -29,7 +29,7 @@ double CostModel::stairMicros(int64_t rows) const {
   return sum;
 }
 
-double CostModel::stepMicros(const StepShape &shape) const {
+double CostModel::stepMicros(const StepWork &shape) const {
   double tiles = shape.tokens > 0 ? double((shape.tokens - 1) / tileRows) : 0;
   return perStep + stairMicros(shape.tokens) + perTile * tiles + perToken * double(shape.tokens) +
          perSequence * double(shape.sequences) + perSample * double(shape.samples) +

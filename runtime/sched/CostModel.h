@@ -19,8 +19,8 @@ namespace quire {
 /// Time in microseconds since an origin of the caller's choice.
 using Micros = int64_t;
 
-/// What the time of a step depends on.
-struct StepShape {
+/// What a step computes, as far as its time depends on it.
+struct StepWork {
   int64_t tokens = 0; ///< token rows
   int64_t sequences = 0;
   int64_t samples = 0;      ///< rows of logits
@@ -48,7 +48,7 @@ struct CostModel {
   int32_t tileRows = 32;
 
   bool isKnown() const { return perStep > 0 || perToken > 0 || perTile > 0; }
-  double stepMicros(const StepShape &shape) const;
+  double stepMicros(const StepWork &shape) const;
   /// What a step of so many rows takes because its kernels are not those for fewer rows.
   double stairMicros(int64_t rows) const;
 

@@ -69,7 +69,7 @@ struct StepPlan {
   int32_t decodeCount = 0;        ///< items of running requests with one token
   int32_t pagesNeeded = 0;        ///< bound of the pages that commit takes
   int32_t stalled = 0;            ///< running requests that get no token for want of pages
-  StepShape shape;
+  StepWork shape;
   RequestId blockedRequest = kNoRequest; ///< the next in line
   Blocked blocked = Blocked::Nothing;    ///< and why it was not admitted
 

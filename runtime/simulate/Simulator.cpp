@@ -224,7 +224,7 @@ void Simulation::takeSteadySteps(const StepPlan &last) {
   if (nextArrival < trace.requests.size())
     until = std::min(until, trace.requests[nextArrival].arrival);
   int32_t most = std::min(scheduler.steadySteps(), leastLeft - 1);
-  StepShape shape;
+  StepWork shape;
   for (RequestId id : scheduler.look().running)
     shape.add(scheduler.sequence(id).computed, 1, true);
   times.clear();
@@ -321,7 +321,7 @@ Result<SimulationFigures> Simulation::run(const SimulationProgress &progress) {
 
 } // namespace
 
-Micros stepTime(const CostModel &cost, const StepShape &shape) {
+Micros stepTime(const CostModel &cost, const StepWork &shape) {
   return std::llround(std::clamp(cost.stepMicros(shape), 1.0, 1e12));
 }
 

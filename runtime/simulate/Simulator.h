@@ -60,7 +60,7 @@ Result<SimulationFigures> simulateStatic(const Trace &trace, const SimulationCon
                                          const SimulationProgress &progress = nullptr);
 
 /// What a step of this shape takes: at least 1 us, at most 10^12 us.
-Micros stepTime(const CostModel &cost, const StepShape &shape);
+Micros stepTime(const CostModel &cost, const StepWork &shape);
 
 /// SimulationConfig::answerLimit, or the longest answer.
 int32_t answerLimitOf(const Trace &trace, const SimulationConfig &config);

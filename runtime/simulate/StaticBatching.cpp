@@ -23,7 +23,7 @@ public:
 private:
   void formBatch();
   void runBatch();
-  void iterate(const StepShape &shape, double stored);
+  void iterate(const StepWork &shape, double stored);
 
   /// The memory that one request of a batch with this longest prompt reserves, in tokens.
   int64_t reservation(int32_t longestPrompt) const {
@@ -66,7 +66,7 @@ void StaticServer::formBatch() {
 }
 
 /// Runs one step of the whole batch, whose requests hold `stored` tokens when it is over.
-void StaticServer::iterate(const StepShape &shape, double stored) {
+void StaticServer::iterate(const StepWork &shape, double stored) {
   Micros micros = stepTime(config.scheduling.cost, shape);
   now += micros;
   figures.busy += micros;
@@ -84,7 +84,7 @@ void StaticServer::iterate(const StepShape &shape, double stored) {
 }
 
 void StaticServer::runBatch() {
-  StepShape prefill;
+  StepWork prefill;
   double stored = 0;
   int32_t longestAnswer = 0;
   for (const TraceRequest *request : batch) {
@@ -96,7 +96,7 @@ void StaticServer::runBatch() {
   for (const TraceRequest *request : batch)
     samples.firstToken(now - request->arrival);
   for (int32_t written = 1; written < longestAnswer; ++written) {
-    StepShape decode;
+    StepWork decode;
     for (const TraceRequest *request : batch) {
       int32_t promptTokens = layout == StaticLayout::Padded ? longestPrompt : request->promptTokens;
       decode.add(promptTokens + written - 1, 1, true);

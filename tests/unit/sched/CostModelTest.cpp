@@ -16,7 +16,7 @@ TEST(CostModel, AStepCostsWhatItsRowsCost) {
   std::mt19937_64 random(randomSeed());
   for (int round = 0; round < 200; ++round) {
     CostModel model{100, 3, 7, 11, 0.5, 0.25, 0.125};
-    StepShape shape;
+    StepWork shape;
     double expected = model.perStep;
     for (int32_t i = uniform(random, 0, 5); i > 0; --i) {
       int32_t context = uniform(random, 0, 50), count = uniform(random, 1, 20);
@@ -55,7 +55,7 @@ TEST(CostModel, StairsRiseWhereRowsAskForAnotherKernel) {
   model.aboveRows = {10, 20, 40, 80, 160, 320, 640};
   model.perTile = 1000;
   model.tileRows = 100;
-  StepShape shape;
+  StepWork shape;
   const int64_t rows[] = {1, 2, 3, 5, 9, 17, 33, 65, 100, 101, 200, 201};
   const double expected[] = {0, 10, 30, 70, 150, 310, 630, 1270, 1270, 2270, 2270, 3270};
   for (size_t i = 0; i < std::size(rows); ++i) {
