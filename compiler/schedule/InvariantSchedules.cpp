@@ -1,8 +1,9 @@
 // Implements InvariantSchedules.h.
 //
-// What orders a sum: the instruction, the step along a linear's columns, the keys of attention's tile and
-// of its splits, and which warps share the keys. What does not: how many rows, columns or queries a tile
-// has. On a CPU all default variants of a kernel sum in one order (`quire-diff --invariant`).
+// What orders a sum: the instruction, the step along a linear's columns, the keys of attention's
+// tile and of its splits, and which warps share the keys. What does not: how many rows, columns or
+// queries a tile has. On a CPU all default variants of a kernel sum in one order (`quire-diff
+// --invariant`).
 #include "compiler/schedule/InvariantSchedules.h"
 
 #include "compiler/schedule/GpuSchedules.h"
@@ -14,8 +15,8 @@
 namespace quire::schedule {
 namespace {
 
-/// Keys of a split, for prompts and single tokens alike. Shorter splits serve a single long sequence
-/// sooner, longer ones leave less to merge.
+/// Keys of a split, for prompts and single tokens alike. Shorter splits serve a single long
+/// sequence sooner, longer ones leave less to merge.
 constexpr int64_t kSplit = 2048;
 
 /// Variants on warpgroups alone, from the first row on; on single warps where there are none.

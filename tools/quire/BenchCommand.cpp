@@ -1,5 +1,5 @@
-// quire bench: how fast a plan's steps are on this machine: prompts, tokens, and where the time goes. Its
-// subcommands (BenchCommands.h) measure one thing over many shapes.
+// quire bench: how fast a plan's steps are on this machine: prompts, tokens, and where the time goes.
+// Its subcommands (BenchCommands.h) measure one thing over many shapes.
 #include "tools/quire/BenchCommands.h"
 #include "tools/quire/BenchPlan.h"
 #include "tools/quire/PlanCosts.h"

@@ -14,10 +14,10 @@ namespace quire::cli {
 namespace {
 
 struct Options : BenchOptions {
-  std::vector<uint32_t> lengths;          ///< attention: tokens of a sequence
-  uint32_t tokens = 0;                    ///< attention: of a step
-  std::vector<std::string> batches;       ///< decode: SEQUENCESxCONTEXT
-  std::vector<uint32_t> rows;             ///< linear
+  std::vector<uint32_t> lengths;    ///< attention: tokens of a sequence
+  uint32_t tokens = 0;              ///< attention: of a step
+  std::vector<std::string> batches; ///< decode: SEQUENCESxCONTEXT
+  std::vector<uint32_t> rows;       ///< linear
   bool check = true;
 };
 
@@ -53,10 +53,11 @@ std::optional<std::string> PlanRows::whyTooLarge(const Shape &shape) const {
   if (tokens <= info.maxTokens && shape.sequences <= most &&
       (info.pageSize == 0 || context <= info.maxContext))
     return std::nullopt;
-  return format("%s: %u x %u tokens behind %u others are more than the plan takes (%u tokens and %llu "
-                "sequences a step, a context of %u)",
-                bench.name().c_str(), shape.sequences, shape.queries, shape.context, info.maxTokens,
-                static_cast<unsigned long long>(most), info.maxContext);
+  return format(
+      "%s: %u x %u tokens behind %u others are more than the plan takes (%u tokens and %llu "
+      "sequences a step, a context of %u)",
+      bench.name().c_str(), shape.sequences, shape.queries, shape.context, info.maxTokens,
+      static_cast<unsigned long long>(most), info.maxContext);
 }
 
 Status PlanRows::measure(KernelBench &kernels, StepDriver &driver, const Shape &shape) {
@@ -182,13 +183,14 @@ int benchAttention(Options options) {
         lengths.push_back(length);
     return lengths;
   };
-  // What was asked for is said to be left out where a plan cannot take it; defaults follow the plan.
+  // What was asked for is said to be left out where a plan cannot take it; defaults follow it.
   auto shapesOf = [&](const BenchPlan &bench) {
     const plan::InfoRecord &info = bench.plan->info();
     uint32_t tokens = options.tokens ? wished : std::min(wished, info.maxTokens);
     std::vector<Shape> shapes;
     for (uint32_t length : lengthsUpTo(std::min(tokens, info.maxContext)))
-      shapes.push_back({std::clamp(tokens / length, 1u, std::max(info.maxSequences, 1u)), length, 0});
+      shapes.push_back(
+          {std::clamp(tokens / length, 1u, std::max(info.maxSequences, 1u)), length, 0});
     return shapes;
   };
   std::vector<uint32_t> lengths = lengthsUpTo(wished);
@@ -215,9 +217,9 @@ int benchDecode(Options options) {
   }
   limits.tokens = std::max(limits.tokens, 64u); // what outputs are checked with
   limits.context = std::max(limits.context, 256u);
-  return benchKernels(options, KernelKind::Attention, "decode",
-                      {"attention heads=32 kv_heads=8 head=128"},
-                      [&](const BenchPlan &) { return shapes; }, limits);
+  return benchKernels(
+      options, KernelKind::Attention, "decode", {"attention heads=32 kv_heads=8 head=128"},
+      [&](const BenchPlan &) { return shapes; }, limits);
 }
 
 int benchLinear(Options options) {
@@ -242,29 +244,28 @@ int benchLinear(Options options) {
                       shapesOf, {most, 1, most});
 }
 
-constexpr const char *kMeter =
-    "Times are those of the kernels alone by the device's own clock (on a GPU: events around them), with\n"
-    "caches emptied by reading 256 MB before each; on a GPU that adds about a microsecond. Useful work\n"
-    "alone is counted: the keys that a mask lets through, rows without padding. Before an operator is timed,\n"
-    "rows of a step of many must agree with steps of one row, to 2 % of the largest output.\n"
-    "JSON: {format: 1, command, device: {name, target, units}, rounds, copyBytesPerSecond, rows: [{plan,\n"
-    "kernel, sequences, queries, context, seconds: [of every round], medianSeconds, flops, bytes (null:\n"
-    "unknown), launches: [kernels of a step in their order; a row runs 1 + rounds such steps]}]}\n";
+constexpr const char *kMeter = R"(Times are those of the kernels alone by the device's own clock (on a
+GPU: events around them, about a microsecond more), with caches emptied by reading 256 MB before each.
+Useful work alone is counted: the keys that a mask lets through, rows without padding. Before an operator
+is timed, rows of a step of many must agree with steps of one row, to 2 % of the largest output.
+JSON: {format: 1, command, device: {name, target, units}, rounds, copyBytesPerSecond, rows: [{plan,
+kernel, sequences, queries, context, seconds: [of every round], medianSeconds, flops, bytes (null:
+unknown), launches: [kernels of a step in their order; a row runs 1 + rounds such steps]}]}
+)";
 
 CLI::App *addCommand(CLI::App &bench, const char *name, const char *about, const char *examples,
                      Action &action, const std::shared_ptr<Options> &options, int (*run)(Options)) {
   CLI::App *command = bench.add_subcommand(name, about);
   command->add_option("plans", options->plans, "Plans, folders of plans or model directories")
       ->type_name("PLAN|DIR");
-  command->add_option("--operator", options->operators,
-                      "An operator to compile and measure (needs quire-compile); repeatable")
+  command
+      ->add_option("--operator", options->operators,
+                   "An operator to compile and measure (needs quire-compile); repeatable")
       ->type_name("SIGNATURE");
   command->add_flag("!--no-check", options->check, "Do not check the outputs first");
   addBenchOptions(*command, *options);
   command->footer(std::string(kMeter) + examples);
-  command->callback([&action, options, run] {
-    action = [options, run] { return run(*options); };
-  });
+  command->callback([&action, options, run] { action = [options, run] { return run(*options); }; });
   return command;
 }
 
@@ -272,26 +273,33 @@ CLI::App *addCommand(CLI::App &bench, const char *name, const char *about, const
 
 void addBenchKernelCommands(CLI::App &bench, Action &action) {
   auto attention = std::make_shared<Options>();
-  CLI::App *command = addCommand(
-      bench, "attention", "Attention of whole prompts, by length",
-      R"(Examples:
+  CLI::App *command = addCommand(bench, "attention", "Attention of whole prompts, by length",
+                                 R"(Examples:
   quire bench attention --operator 'attention heads=32 kv_heads=8 head=128 mask=full'
   quire bench attention plans/ --lengths 512,4096 --json)",
-      action, attention, benchAttention);
-  command->add_option("--lengths", attention->lengths, "Tokens of a sequence (default: 512, 1024, ... up to --tokens)")
-      ->delimiter(',')->check(CLI::Range(1u, 1u << 24));
-  command->add_option("--tokens", attention->tokens,
-                      "Tokens of a step: so many sequences run together (default: 16384, on a CPU 2048)")
+                                 action, attention, benchAttention);
+  command
+      ->add_option("--lengths", attention->lengths,
+                   "Tokens of a sequence (default: 512, 1024, ... up to --tokens)")
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 1u << 24));
+  command
+      ->add_option(
+          "--tokens", attention->tokens,
+          "Tokens of a step: so many sequences run together (default: 16384, on a CPU 2048)")
       ->check(CLI::Range(1u, 1u << 24));
 
   auto decode = std::make_shared<Options>();
-  command = addCommand(bench, "decode", "Attention of one new token a sequence, by batch and context",
-                       R"(Examples:
-  quire bench decode --batches 1x4096,16x8192 --operator 'attention heads=32 kv_heads=8 head=128 page=16'
+  command =
+      addCommand(bench, "decode", "Attention of one new token a sequence, by batch and context",
+                 R"(Examples:
+  quire bench decode --batches 1x4096,16x8192 --operator 'attention heads=32 head=128 page=16'
   quire bench decode model.plan --batches 64x1024)",
-                       action, decode, benchDecode);
-  command->add_option("--batches", decode->batches,
-                      "SEQUENCESxCONTEXT, the new token counted (default: 1x1024,1x4096,16x1024,16x4096)")
+                 action, decode, benchDecode);
+  command
+      ->add_option(
+          "--batches", decode->batches,
+          "SEQUENCESxCONTEXT, the new token counted (default: 1x1024,1x4096,16x1024,16x4096)")
       ->delimiter(',');
 
   auto linear = std::make_shared<Options>();
@@ -300,8 +308,11 @@ void addBenchKernelCommands(CLI::App &bench, Action &action) {
   quire bench linear --operator 'linear in_features=4096 out_features=14336 gated' --rows 1,16,512
   quire bench linear model.plan --rows 1,64)",
                        action, linear, benchLinear);
-  command->add_option("--rows", linear->rows, "Rows of a step (default: 1, 2, 4, 8, 16, 64, 512, 2048)")
-      ->delimiter(',')->check(CLI::Range(1u, 1u << 20));
+  command
+      ->add_option("--rows", linear->rows,
+                   "Rows of a step (default: 1, 2, 4, 8, 16, 64, 512, 2048)")
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 1u << 20));
 }
 
 } // namespace quire::cli

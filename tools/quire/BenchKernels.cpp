@@ -71,9 +71,8 @@ KernelBench::measure(const std::function<Status(StepTrace *)> &step) {
         continue;
       auto [place, isNew] = figureOf.emplace(isAttention ? 0 : launch.kernel, figures.size());
       if (isNew) {
-        figures.push_back({std::string(plan.string(plan.kernels()[launch.kernel].name)),
-                           launch.instruction,
-                           {}});
+        figures.push_back(
+            {std::string(plan.string(plan.kernels()[launch.kernel].name)), launch.instruction, {}});
         sums.push_back(0);
         counts.push_back(0);
       }

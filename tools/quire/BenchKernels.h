@@ -1,5 +1,5 @@
-// BenchKernels: times the kernels of one kind within steps of a plan, by the device's own clock and with
-// cold caches, and checks before that what they compute.
+// BenchKernels: times the kernels of one kind within steps of a plan, by the device's own clock and
+// with cold caches, and checks before that what they compute.
 #pragma once
 
 #include "tools/quire/BenchPlan.h"
@@ -15,7 +15,7 @@ enum class KernelKind {
 /// One figure: a kernel, or attention with its merge, in a step of some shape.
 struct KernelTime {
   std::string kernel;
-  uint32_t instruction = 0; ///< of its first launch in the plan's program
+  uint32_t instruction = 0;    ///< of its first launch in the plan's program
   std::vector<double> seconds; ///< a launch's, the mean of a step's, for every round
 };
 
@@ -27,9 +27,9 @@ public:
   /// `bench` has its executor.
   static Result<KernelBench> create(BenchPlan &bench, KernelKind kind, uint32_t rounds);
 
-  /// Runs `step` once to warm up and then `rounds` times. `step` runs one step and hands on the trace.
-  /// Empty if it launches no kernel of the kind. For attention there is one figure; for linears one for
-  /// each kernel, in the order of the program.
+  /// Runs `step` once to warm up and then `rounds` times. `step` runs one step and hands on the
+  /// trace. Empty if it launches no kernel of the kind. For attention there is one figure; for
+  /// linears one for each kernel, in the order of the program.
   Result<std::vector<KernelTime>> measure(const std::function<Status(StepTrace *)> &step);
   /// Names of the kernels that the last `measure` launched in each of its steps, in their order.
   const std::vector<std::string> &launches() const { return launches_; }

@@ -20,10 +20,12 @@ namespace quire::cli {
 void addBenchOptions(CLI::App &command, BenchOptions &options) {
   command.add_option("--model-dir", options.modelDirectory,
                      "Folder of the weights, if not where the plan was compiled from");
-  command.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")->capture_default_str();
+  command.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "Threads of the CPU (default: all cores)");
   command.add_option("--rounds", options.rounds, "Repetitions, after one to warm up")
-      ->check(CLI::Range(1u, 1000u))->capture_default_str();
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
   command.add_flag("--json", options.json, "Print every time as JSON");
 }
 
@@ -96,9 +98,17 @@ static int compileOperator(const std::string &signature, const BenchOptions &opt
   Result<DeviceChoice> choice = parseDevice(options.device);
   if (!choice.isOk())
     return fail(kUsage, choice.status());
-  std::vector<std::string> arguments = {
-      "--operator",      signature,     "-o",     path, "--quiet", "--max-tokens", std::to_string(limits.tokens),
-      "--max-sequences", std::to_string(limits.sequences), "--context", std::to_string(limits.context)};
+  std::vector<std::string> arguments = {"--operator",
+                                        signature,
+                                        "-o",
+                                        path,
+                                        "--quiet",
+                                        "--max-tokens",
+                                        std::to_string(limits.tokens),
+                                        "--max-sequences",
+                                        std::to_string(limits.sequences),
+                                        "--context",
+                                        std::to_string(limits.context)};
   for (const std::string &option : compilerOptions(chooseForDirectory(*choice)))
     arguments.push_back(option);
   Progress progress("compiling", !options.json);

@@ -1,5 +1,6 @@
-// BenchPlan: what every measurement begins with: plans that were named, found in a folder or compiled
-// from an operator's signature; one of them loaded; and the rate of the machine to compare with.
+// BenchPlan: what every measurement begins with: plans that were named, found in a folder or
+// compiled from an operator's signature; one of them loaded; and the rate of the machine to compare
+// with.
 #pragma once
 
 #include "tools/quire/Console.h"
@@ -46,15 +47,15 @@ struct BenchPlan {
   int open(const ModelLocation &location);
   /// Device and weights.
   int load(const BenchOptions &options);
-  /// An executor for `sequences` of up to `context` tokens at a time, with `pages` pages; 0: as many
-  /// as they need.
+  /// An executor for `sequences` of up to `context` tokens at a time, with `pages` pages; 0: as
+  /// many as they need.
   int prepare(uint32_t sequences, uint32_t context, uint64_t pages = 0);
 
   std::string name() const { return std::string(plan->string(plan->info().modelName)); }
 };
 
-/// The plan that is `model`, or that a model directory (empty: the demo model's) has in the cache for
-/// the device that was asked for. On failure prints the error and returns the exit code.
+/// The plan that is `model`, or that a model directory (empty: the demo model's) has in the cache
+/// for the device that was asked for. On failure prints the error and returns the exit code.
 int locateBenchModel(const std::string &model, const BenchOptions &options,
                      ModelLocation &location);
 

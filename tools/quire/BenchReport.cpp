@@ -23,8 +23,9 @@ static std::string cellsOf(const BenchRow &row, const std::string &command) {
 }
 
 std::string BenchReport::table() const {
-  std::string text = format("%s, copies %s; median of %u rounds (slowest beside it), caches cold\n",
-                            device.name.c_str(), formatRate(copyBytesPerSecond, "B").c_str(), rounds);
+  std::string text =
+      format("%s, copies %s; median of %u rounds (slowest beside it), caches cold\n",
+             device.name.c_str(), formatRate(copyBytesPerSecond, "B").c_str(), rounds);
   const char *head = command == "linear"   ? "| rows | kernel |"
                      : command == "decode" ? "| sequences | context | kernel |"
                                            : "| sequences | tokens of each | kernel |";
@@ -38,13 +39,16 @@ std::string BenchReport::table() const {
       plan = &row.plan;
       text += "\n" + row.plan + "\n\n" + head + " us | rate | bytes | of copy |\n" + rule + "\n";
     }
-    double seconds = median(row.seconds), slowest = *std::max_element(row.seconds.begin(), row.seconds.end());
+    double seconds = median(row.seconds),
+           slowest = *std::max_element(row.seconds.begin(), row.seconds.end());
     double bytes = row.work.bytes / seconds;
     text += cellsOf(row, command) + format(" %.2f (%.2f) |", seconds * 1e6, slowest * 1e6);
-    text += " " + (row.work.flops > 0 ? formatRate(row.work.flops / seconds, "FLOP") : kNone) + " |";
+    text +=
+        " " + (row.work.flops > 0 ? formatRate(row.work.flops / seconds, "FLOP") : kNone) + " |";
     text += " " + (row.work.bytes > 0 ? formatRate(bytes, "B") : kNone) + " |";
     text += (row.work.bytes > 0 ? format(" %.0f %% |", 100 * bytes / copyBytesPerSecond)
-                                : std::string(" |")) + "\n";
+                                : std::string(" |")) +
+            "\n";
   }
   return text;
 }

@@ -1,5 +1,5 @@
-// quire bench startup: from the start of a process to its first token, as a user waits for it: `quire run`
-// is started again and again, and a clock outside watches its output.
+// quire bench startup: from the start of a process to its first token, as a user waits for it:
+// `quire run` is started again and again, and a clock outside watches its output.
 #include "tools/quire/BenchCommands.h"
 #include "tools/quire/BenchPlan.h"
 #include "tools/quire/Paths.h"
@@ -66,7 +66,8 @@ Result<Start> startOnce(const std::vector<std::string> &arguments) {
   }
   close(ends[0]);
   if (error != 0)
-    return Status::error(ErrorCode::Io, "cannot start " + arguments[0] + ": " + std::strerror(error));
+    return Status::error(ErrorCode::Io,
+                         "cannot start " + arguments[0] + ": " + std::strerror(error));
   int state = 0;
   while (waitpid(child, &state, 0) < 0 && errno == EINTR)
     ;
@@ -74,8 +75,8 @@ Result<Start> startOnce(const std::vector<std::string> &arguments) {
   if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
     return Status::error(ErrorCode::Internal, "quire run did not succeed; its words are above");
   auto object = nlohmann::json::parse(output, nullptr, /*allow_exceptions=*/false);
-  const auto *statistics = object.is_object() && object.contains("statistics") ? &object["statistics"]
-                                                                              : nullptr;
+  const auto *statistics =
+      object.is_object() && object.contains("statistics") ? &object["statistics"] : nullptr;
   if (!statistics || !statistics->contains("seconds_to_first_token"))
     return Status::error(ErrorCode::Internal, "quire run printed no statistics: " + output);
   start.answer = (*statistics)["seconds_to_first_token"].get<double>();
@@ -87,10 +88,21 @@ int benchStartup(Options options) {
   ModelLocation location;
   if (int code = locateBenchModel(options.model, options, location))
     return code;
-  std::vector<std::string> arguments = {programDirectory() + "/quire", "run",
-                                        location.directory.empty() ? location.plan : location.directory,
-                                        "--prompt", options.prompt, "--max-tokens", "1", "--temperature",
-                                        "0", "--ignore-eos", "--json", "--quiet", "--device", options.device};
+  std::vector<std::string> arguments = {programDirectory() + "/quire",
+                                        "run",
+                                        location.directory.empty() ? location.plan
+                                                                   : location.directory,
+                                        "--prompt",
+                                        options.prompt,
+                                        "--max-tokens",
+                                        "1",
+                                        "--temperature",
+                                        "0",
+                                        "--ignore-eos",
+                                        "--json",
+                                        "--quiet",
+                                        "--device",
+                                        options.device};
   if (options.threads > 0) {
     arguments.push_back("--threads");
     arguments.push_back(std::to_string(options.threads));
@@ -111,12 +123,9 @@ int benchStartup(Options options) {
     return kInterrupted;
   std::string text;
   if (options.json) {
-    nlohmann::ordered_json result = {{"format", 1},
-                                     {"command", "startup"},
-                                     {"plan", location.plan},
-                                     {"firstTokenSeconds", first},
-                                     {"readySeconds", ready},
-                                     {"answerSeconds", answer},
+    nlohmann::ordered_json result = {{"format", 1},           {"command", "startup"},
+                                     {"plan", location.plan}, {"firstTokenSeconds", first},
+                                     {"readySeconds", ready}, {"answerSeconds", answer},
                                      {"endSeconds", end}};
     text = result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   } else {
@@ -125,7 +134,8 @@ int benchStartup(Options options) {
                   location.plan.c_str(), options.rounds);
     for (auto [what, values] :
          {std::pair("process start to first token", &first),
-          std::pair("of it, until the model is ready (program, device, weights, tokenizer)", &ready),
+          std::pair("of it, until the model is ready (program, device, weights, tokenizer)",
+                    &ready),
           std::pair("of it, from the request to its first token", &answer),
           std::pair("first token to the end of the process", &end)})
       text += format("| %s | %.3f s | %.3f s |\n", what, median(*values),
@@ -144,15 +154,18 @@ void addBenchStartupCommand(CLI::App &bench, Action &action) {
   command->add_option("model", options->model, "Plan or model directory (default: the demo model)")
       ->type_name("PLAN|MODEL_DIR");
   command->add_option("--prompt", options->prompt, "The request's text")->capture_default_str();
-  command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")->capture_default_str();
+  command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")
+      ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads of the CPU (default: all cores)");
   command->add_option("--rounds", options->rounds, "Starts, after one to warm up")
-      ->check(CLI::Range(1u, 1000u))->capture_default_str();
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print every time as JSON");
-  command->footer("Starts quire run for one token as a process of its own; a model directory is compiled "
-                  "before.\n"
-                  "JSON: {format: 1, command, plan, firstTokenSeconds, readySeconds, answerSeconds, "
-                  "endSeconds: [of every start]}");
+  command->footer(
+      "Starts quire run for one token as a process of its own; a model directory is compiled "
+      "before.\n"
+      "JSON: {format: 1, command, plan, firstTokenSeconds, readySeconds, answerSeconds, "
+      "endSeconds: [of every start]}");
   command->callback([&action, options] { action = [options] { return benchStartup(*options); }; });
 }
 

@@ -1,5 +1,5 @@
-// quire bench prefill and generate: whole steps of a plan, from the batch on the host to its end on the
-// device, over lengths of prompts or numbers of sequences.
+// quire bench prefill and generate: whole steps of a plan, from the batch on the host to its end on
+// the device, over lengths of prompts or numbers of sequences.
 #include "tools/quire/BenchCommands.h"
 #include "tools/quire/BenchPlan.h"
 #include "tools/quire/StepDriver.h"
@@ -15,11 +15,12 @@ namespace {
 
 struct Options : BenchOptions {
   std::string model;
-  std::vector<uint32_t> sizes;    ///< lengths of prompts, or numbers of sequences
+  std::vector<uint32_t> sizes;         ///< lengths of prompts, or numbers of sequences
   uint32_t context = 512, tokens = 32; ///< generate
 };
 
-/// A row: sequences of so many tokens each, and the time of a step (generate) or a prompt (prefill).
+/// A row: sequences of so many tokens each, and the time of a step (generate) or a prompt
+/// (prefill).
 struct Row {
   uint32_t sequences, tokens;
   std::vector<double> seconds;
@@ -45,21 +46,21 @@ int print(const BenchPlan &bench, const char *command, const Options &options,
   if (options.json) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const Row &row : rows)
-      list.push_back({{"sequences", row.sequences},
-                      {prefill ? "prompt" : "context", row.tokens},
-                      {"seconds", row.seconds},
-                      {"medianSeconds", median(row.seconds)},
-                      {"tokensPerSecond", (prefill ? row.tokens : row.sequences) / median(row.seconds)}});
-    nlohmann::ordered_json result = {
-        {"format", 1},
-        {"command", command},
-        {"model", bench.name()},
-        {"device",
-         {{"name", bench.properties.name},
-          {"target", bench.properties.target},
-          {"units", bench.properties.units}}},
-        {"loadSeconds", bench.loadSeconds},
-        {"rows", std::move(list)}};
+      list.push_back(
+          {{"sequences", row.sequences},
+           {prefill ? "prompt" : "context", row.tokens},
+           {"seconds", row.seconds},
+           {"medianSeconds", median(row.seconds)},
+           {"tokensPerSecond", (prefill ? row.tokens : row.sequences) / median(row.seconds)}});
+    nlohmann::ordered_json result = {{"format", 1},
+                                     {"command", command},
+                                     {"model", bench.name()},
+                                     {"device",
+                                      {{"name", bench.properties.name},
+                                       {"target", bench.properties.target},
+                                       {"units", bench.properties.units}}},
+                                     {"loadSeconds", bench.loadSeconds},
+                                     {"rows", std::move(list)}};
     text = result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   } else {
     text = bench.name() + " on " + bench.properties.name + ", loaded in " +
@@ -69,7 +70,8 @@ int print(const BenchPlan &bench, const char *command, const Options &options,
            (prefill ? "|---|---|---|\n" : "|---|---|---|---|\n");
     for (const Row &row : rows) {
       double seconds = median(row.seconds);
-      text += prefill ? format("| %u |", row.tokens) : format("| %u | %u |", row.sequences, row.tokens);
+      text +=
+          prefill ? format("| %u |", row.tokens) : format("| %u | %u |", row.sequences, row.tokens);
       text += format(" %.3f (%.3f) | %.1f |\n", seconds * 1e3,
                      *std::max_element(row.seconds.begin(), row.seconds.end()) * 1e3,
                      (prefill ? row.tokens : row.sequences) / seconds);
@@ -120,7 +122,8 @@ int benchGenerate(Options options) {
   if (int code = openText(options, bench))
     return code;
   const plan::InfoRecord &info = bench.plan->info();
-  uint32_t most = std::min(info.maxSequences, info.maxSamples), context = options.context + options.tokens;
+  uint32_t most = std::min(info.maxSequences, info.maxSamples),
+           context = options.context + options.tokens;
   if (options.sizes.empty())
     for (uint32_t count = 1; count <= most; count *= 2)
       options.sizes.push_back(count);
@@ -166,9 +169,7 @@ CLI::App *addCommand(CLI::App &bench, const char *name, const char *about, Actio
   command->add_option("model", options->model, "Plan or model directory (default: the demo model)")
       ->type_name("PLAN|MODEL_DIR");
   addBenchOptions(*command, *options);
-  command->callback([&action, options, run] {
-    action = [options, run] { return run(*options); };
-  });
+  command->callback([&action, options, run] { action = [options, run] { return run(*options); }; });
   return command;
 }
 
@@ -176,26 +177,33 @@ CLI::App *addCommand(CLI::App &bench, const char *name, const char *about, Actio
 
 void addBenchStepCommands(CLI::App &bench, Action &action) {
   auto prefill = std::make_shared<Options>();
-  CLI::App *command = addCommand(bench, "prefill", "Whole prompts of one sequence, by length", action,
-                                 prefill, benchPrefill);
-  command->add_option("--lengths", prefill->sizes, "Tokens of the prompt (default: 512, 2048, 8192)")
-      ->delimiter(',')->check(CLI::Range(1u, 1u << 24));
-  command->footer("A prompt longer than the plan's --max-tokens takes several steps, added up.\n"
-                  "JSON: {format: 1, command, model, device: {name, target, units}, loadSeconds, rows: "
-                  "[{sequences,\nprompt, seconds: [of every round], medianSeconds, tokensPerSecond}]}");
+  CLI::App *command = addCommand(bench, "prefill", "Whole prompts of one sequence, by length",
+                                 action, prefill, benchPrefill);
+  command
+      ->add_option("--lengths", prefill->sizes, "Tokens of the prompt (default: 512, 2048, 8192)")
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 1u << 24));
+  command->footer(
+      "A prompt longer than the plan's --max-tokens takes several steps, added up.\n"
+      "JSON: {format: 1, command, model, device: {name, target, units}, loadSeconds, rows: "
+      "[{sequences,\nprompt, seconds: [of every round], medianSeconds, tokensPerSecond}]}");
 
   auto generate = std::make_shared<Options>();
   command = addCommand(bench, "generate", "Steps of one new token a sequence, by sequences", action,
                        generate, benchGenerate);
   command->add_option("--sequences", generate->sizes, "Sequences of a step (default: 1, 2, 4, ...)")
-      ->delimiter(',')->check(CLI::Range(1u, 65536u));
+      ->delimiter(',')
+      ->check(CLI::Range(1u, 65536u));
   command->add_option("--context", generate->context, "Tokens of each before the first step")
-      ->check(CLI::Range(1u, 1u << 24))->capture_default_str();
+      ->check(CLI::Range(1u, 1u << 24))
+      ->capture_default_str();
   command->add_option("--tokens", generate->tokens, "Steps of a round")
-      ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
-  command->footer("Keys and values of the context are random numbers; nothing is sampled. Requests that "
-                  "come and go,\nwith sampling, are measured by quire run --file --stats.\n"
-                  "JSON: as of prefill, with context for prompt and seconds of every step.");
+      ->check(CLI::Range(1u, 1u << 20))
+      ->capture_default_str();
+  command->footer(
+      "Keys and values of the context are random numbers; nothing is sampled. Requests that "
+      "come and go,\nwith sampling, are measured by quire run --file --stats.\n"
+      "JSON: as of prefill, with context for prompt and seconds of every step.");
 }
 
 } // namespace quire::cli

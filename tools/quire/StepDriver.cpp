@@ -19,8 +19,8 @@ static uint32_t pagesOf(const plan::InfoRecord &info, uint32_t context) {
   return info.pageSize == 0 ? 0 : (context + info.pageSize - 1) / info.pageSize;
 }
 
-/// Fills `bytes` with normal numbers, or zeros where elements are integers. They repeat after a prime
-/// number of them; `first` is where to begin.
+/// Fills `bytes` with normal numbers, or zeros where elements are integers. They repeat after a
+/// prime number of them; `first` is where to begin.
 static void fillRandom(plan::ElementType element, std::span<uint8_t> bytes, uint64_t first) {
   constexpr uint64_t kPeriod = 100'003;
   static const std::vector<float> numbers = [] {
@@ -51,8 +51,8 @@ StepDriver::StepDriver(Executor &executor, uint32_t sequences, uint32_t context)
                     : tensor.extent == plan::Extent::Samples ? executor.limits().maxSamples
                                                              : 1;
     uint64_t rowBytes = tensor.columns * plan::elementBytes(tensor.element);
-    inputs.push_back({std::string(plan.string(tensor.name)), std::vector<uint8_t>(rows * rowBytes),
-                      rowBytes});
+    inputs.push_back(
+        {std::string(plan.string(tensor.name)), std::vector<uint8_t>(rows * rowBytes), rowBytes});
     fillRandom(tensor.element, inputs.back().rows, 1000 * inputs.size());
   }
 }
@@ -99,8 +99,7 @@ Status StepDriver::scatterPages() {
   return Status::ok();
 }
 
-Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens,
-                                StepTrace *trace) {
+Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens, StepTrace *trace) {
   const plan::InfoRecord &info = executor.plan().info();
   uint32_t begin = lengths[first];
   ids.clear();
@@ -119,9 +118,9 @@ Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens,
         ids.push_back(
             static_cast<int32_t>((position * 7919u + sequence * 31u) % info.vocabularySize));
       if (info.pageSize > 0)
-        slots.push_back(static_cast<int32_t>(static_cast<uint32_t>(pages[position / info.pageSize]) *
-                                                 info.pageSize +
-                                             position % info.pageSize));
+        slots.push_back(static_cast<int32_t>(
+            static_cast<uint32_t>(pages[position / info.pageSize]) * info.pageSize +
+            position % info.pageSize));
     }
     lengths[sequence] += tokens;
     offsets.push_back(static_cast<int32_t>(positions.size()));
@@ -159,10 +158,12 @@ Result<double> StepDriver::prompt(uint32_t tokens) {
   uint32_t sequences = static_cast<uint32_t>(lengths.size());
   for (uint32_t done = 0; done < tokens;) {
     uint32_t chunk = std::min(tokens - done, limits.maxTokens);
-    uint32_t most = samples ? std::min(limits.maxSequences, limits.maxSamples) : limits.maxSequences;
+    uint32_t most =
+        samples ? std::min(limits.maxSequences, limits.maxSamples) : limits.maxSequences;
     uint32_t together = std::clamp(limits.maxTokens / chunk, 1u, most);
     for (uint32_t first = 0; first < sequences; first += together) {
-      QUIRE_ASSIGN_OR_RETURN(double time, step(first, std::min(together, sequences - first), chunk));
+      QUIRE_ASSIGN_OR_RETURN(double time,
+                             step(first, std::min(together, sequences - first), chunk));
       seconds += time;
     }
     done += chunk;

@@ -1,6 +1,6 @@
 // StepDriver: runs steps of a plan on made-up text, for measurements: some sequences that own their
-// pages, prompts in chunks of what a step takes, then a token each a step. Inputs of plans that have
-// them (operators on their own) are random rows.
+// pages, prompts in chunks of what a step takes, then a token each a step. Inputs of plans that
+// have them (operators on their own) are random rows.
 #pragma once
 
 #include "runtime/exec/Executor.h"

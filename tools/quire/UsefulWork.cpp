@@ -56,14 +56,16 @@ Work attentionWork(const Plan &plan, uint32_t sequences, uint32_t queries, uint3
   if (name.starts_with("attention ")) {
     for (const TensorRecord &tensor : plan.tensors())
       if (tensor.isOutput) // all heads of a token; a product with keys, one with values
-        work.flops = 4.0 * static_cast<double>(tensor.columns) * sequences *
-                     pairsOf(name, queries, context);
+        work.flops =
+            4.0 * static_cast<double>(tensor.columns) * sequences * pairsOf(name, queries, context);
   }
   double bytes = 0;
   uint64_t kept = uint64_t{context} + queries;
   for (const PoolRecord &pool : plan.pools()) {
-    uint64_t tokens = pool.window ? std::min<uint64_t>(kept, uint64_t{pool.window} + queries - 1) : kept;
-    bytes += static_cast<double>(pool.bytesPerPage) / plan.info().pageSize * static_cast<double>(tokens);
+    uint64_t tokens =
+        pool.window ? std::min<uint64_t>(kept, uint64_t{pool.window} + queries - 1) : kept;
+    bytes +=
+        static_cast<double>(pool.bytesPerPage) / plan.info().pageSize * static_cast<double>(tokens);
   }
   work.bytes = bytes * sequences / layersOf(plan);
   return work;
@@ -90,7 +92,8 @@ Work linearWork(const Plan &plan, uint32_t launch, uint32_t rows) {
     const WeightRecord &weight = plan.weights()[operand.index];
     work.bytes += static_cast<double>(weight.bytes);
     if (weight.rows > 1 && weight.columns > 1)
-      work.flops += 2.0 * rows * static_cast<double>(weight.rows) * static_cast<double>(weight.columns);
+      work.flops +=
+          2.0 * rows * static_cast<double>(weight.rows) * static_cast<double>(weight.columns);
   }
   return work;
 }

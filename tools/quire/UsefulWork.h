@@ -1,5 +1,5 @@
-// UsefulWork: the FLOPs and bytes that an operator cannot do without, from the plan and the shape of a
-// step: what rates are counted by, whatever the kernels do beside it.
+// UsefulWork: the FLOPs and bytes that an operator cannot do without, from the plan and the shape
+// of a step: what rates are counted by, whatever the kernels do beside it.
 #pragma once
 
 #include "runtime/plan/Plan.h"
@@ -13,9 +13,9 @@ struct Work {
   double bytes = 0; ///< weights, or keys and values, once; 0: unknown
 };
 
-/// Of attention in one layer, for `sequences` of `queries` new tokens behind `context` others. FLOPs
-/// are known for an operator's plan whose mask is causal (with or without window) or full; bytes for
-/// any plan, all tokens' keys and values or those within the window.
+/// Of attention in one layer, for `sequences` of `queries` new tokens behind `context` others.
+/// FLOPs are known for an operator's plan whose mask is causal (with or without window) or full;
+/// bytes for any plan, all tokens' keys and values or those within the window.
 Work attentionWork(const Plan &plan, uint32_t sequences, uint32_t queries, uint32_t context);
 
 /// Of the linear that instruction `launch` is, for `rows` rows.
