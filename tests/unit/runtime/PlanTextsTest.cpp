@@ -25,8 +25,9 @@ std::vector<uint8_t> bytesOf(std::span<const uint8_t> bytes) {
 void expectOtherwiseEqual(const Plan &before, const Plan &after) {
   for (auto kind = SectionKind::Strings; kind < SectionKind::Count;
        kind = static_cast<SectionKind>(static_cast<uint32_t>(kind) + 1))
-    if (kind != SectionKind::Strings && kind != SectionKind::Texts)
+    if (kind != SectionKind::Strings && kind != SectionKind::Texts) {
       EXPECT_EQ(bytesOf(before.section(kind)), bytesOf(after.section(kind)));
+    }
   std::span<const uint8_t> old = before.section(SectionKind::Strings);
   std::span<const uint8_t> now = after.section(SectionKind::Strings);
   ASSERT_GE(now.size(), old.size());
