@@ -137,9 +137,10 @@ TEST(Scheduler, TheTargetTimeHoldsWithEveryKindOfCost) {
     Scheduler scheduler(limits);
     StepPlan plan;
     for (int i = 0; i < 80; ++i) {
-      if (scheduler.liveCount() < 30)
-        ASSERT_TRUE(
-            scheduler.add(counted(uniform(random, 1, 1500), uniform(random, 10, 60)), 0).isOk());
+      if (scheduler.liveCount() < 30) {
+        SequenceSpec spec = counted(uniform(random, 1, 1500), uniform(random, 10, 60));
+        ASSERT_TRUE(scheduler.add(spec, 0).isOk());
+      }
       step(scheduler, plan);
       int32_t longest = 0;
       for (const StepItem &item : plan.items)
