@@ -80,6 +80,9 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
     });
     bool byRows = !loops && (!product || rowsOf(product) == 1 || schedule.fma);
     int64_t warps = schedule.warps ? schedule.warps : 4;
+    // Three warpgroups where there are none: the last warps of as many as come next have no rows.
+    if (schedule.wgmma && warps > 0)
+      warps = static_cast<int64_t>(llvm::PowerOf2Ceil(static_cast<uint64_t>(warps)));
     if (warps < 1 || warps > 32 || !llvm::isPowerOf2_64(warps)) {
       kernel.emitOpError() << "has schedule.warps " << warps
                            << "; a block has 1, 2, 4, 8, 16 or 32";

@@ -160,8 +160,10 @@ FailureOr<std::string> ElementPrinter::generic(linalg::GenericOp op, const Coord
     return succeeded(text) ? *text : "0";
   };
   CodeText &text = sink(at);
+  ScalarOptions options = scope.scalars;
+  options.unroundedResult = op.getResult(0) == scope.unrounded;
   FailureOr<std::string> result =
-      bodyExpression(*op.getBody(), inputs, text, scope.unique, scope.scalars);
+      bodyExpression(*op.getBody(), inputs, text, scope.unique, options);
   if (bad || failed(result))
     return failure();
   // A value with a name of its own is cheap to use again.

@@ -72,6 +72,8 @@ struct ElementScope {
   std::function<std::optional<std::string>(const Address &, const std::string &type,
                                            const std::string &load)>
       loaded = {};
+  /// A tensor of a 16-bit type whose elements nobody needs rounded yet.
+  mlir::Value unrounded = {};
 };
 
 /// The address of an element of global (or shared) memory.

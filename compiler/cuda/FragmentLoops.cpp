@@ -68,7 +68,7 @@ LogicalResult FragmentsPrinter::carry(scf::ForOp op) {
       if (failed(start))
         return failure();
       std::string name = context.unique.fresh("place");
-      text.line("long long " + name + " = " + *start + ";");
+      text.line(indexType() + " " + name + " = " + *start + ";");
       context.names[argument] = context.names[result] = name;
       continue;
     }

@@ -312,28 +312,39 @@ static std::string hintOf(linalg::GenericOp op) {
       .Default([](Operation *) { return "value"; });
 }
 
+/// One from outside of a loop is wanted again.
+const Held *FragmentsPrinter::inPlace(linalg::GenericOp op) const {
+  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  int64_t columns = isRowVector(type) ? 0 : type.getShape().back();
+  const Held *found = nullptr;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Value value = operand.get();
+    bool reads = !op.isDpsInit(&operand) || op.payloadUsesValueFromOperand(&operand);
+    auto place = held.find(value);
+    if (reads && place != held.end() && value.hasOneUse() &&
+        value.getParentBlock() == op->getBlock() && place->second.columns == columns &&
+        registerType(getElementTypeOrSelf(value.getType())) == registerType(type.getElementType()))
+      found = &place->second;
+  }
+  return found;
+}
+
 LogicalResult FragmentsPrinter::elementwise(linalg::GenericOp op) {
   Value result = op.getResult(0);
   auto type = cast<RankedTensorType>(result.getType());
   int64_t columns = isRowVector(type) ? 0 : type.getShape().back();
-  // In the registers of an operand of the same shape, if nothing else wants that. One from outside
-  // of a loop is wanted again.
-  const Held *inPlace = nullptr;
-  for (OpOperand &operand : op->getOpOperands()) {
-    Value value = operand.get();
-    bool reads = !op.isDpsInit(&operand) || op.payloadUsesValueFromOperand(&operand);
-    if (reads && isHeld(value) && value.hasOneUse() && value.getParentBlock() == op->getBlock() &&
-        held[value].columns == columns &&
-        registerType(getElementTypeOrSelf(value.getType())) == registerType(type.getElementType()))
-      inPlace = &held[value];
-  }
-  std::optional<Held> reused = inPlace ? std::optional(*inPlace) : std::nullopt;
+  const Held *source = inPlace(op);
+  std::optional<Held> reused = source ? std::optional(*source) : std::nullopt;
   // Neighbouring columns together where memory is read.
   bool pairs = columns > 0 && columns % 2 == 0 && llvm::any_of(op.getDpsInputs(), [&](Value input) {
                  return isMatrix(input.getType()) && !isHeld(input);
                });
   CodeText inside(text.indentation() + 1), each(text.indentation() + 2);
-  ElementPrinter elements(scope(inside, pairs ? each : inside, columns, pairs));
+  ElementScope where = scope(inside, pairs ? each : inside, columns, pairs);
+  // Stores round what they write.
+  if (llvm::all_of(result.getUsers(), llvm::IsaPred<tile::StoreOp>))
+    where.unrounded = result;
+  ElementPrinter elements(where);
   FailureOr<std::string> element = elements.element(result, coordinates(columns, pairs));
   if (failed(element))
     return failure();

@@ -46,6 +46,8 @@ protected:
   virtual mlir::LogicalResult scalar(mlir::Operation *op, Names &names, CodeText &out);
   /// Whether a value that a loop carries is a tile in shared memory.
   virtual bool isTile(mlir::Value) const { return false; }
+  /// Of variables for indices.
+  virtual std::string indexType() const { return "long long"; }
   /// Called before text that reads or writes held registers.
   virtual void touch(const Held &) {}
   void touchOperands(mlir::Operation *op);
@@ -61,6 +63,8 @@ protected:
   bool isMatrix(mlir::Type type) const;
   bool isRowVector(mlir::Type type) const;
   bool readsInPlace(mlir::linalg::GenericOp op) const;
+  /// The operand in whose registers the result may be, if nothing else wants it.
+  const Held *inPlace(mlir::linalg::GenericOp op) const;
   bool isHeld(mlir::Value value) const { return held.contains(value); }
   /// Writes every element of `value` into `target` (declared), "target[i] = …".
   mlir::LogicalResult assign(const Held &target, mlir::Value value);

@@ -33,11 +33,11 @@ static std::string parameterName(tile::BindAttr bind) {
 KernelContext::KernelContext(tile::KernelOp kernel) : kernel(kernel) {
   // What the printers use as fixed names, and names that the headers or the language have taken.
   for (StringRef word :
-       {"thread", "lane",      "warp",  "items",  "shared",  "row",     "col",   "i",
-        "j",      "k",         "m",     "n",      "a",       "b",       "p",     "w",
-        "slot",   "ahead",     "ring",  "packed", "bf16",    "f16",     "load",  "store",
-        "mma",    "min",       "max",   "item",   "maximum", "minimum", "quire", "tiles",
-        "await",  "warpgroup", "place", "arrive", "c",       "tile"})
+       {"thread", "lane",    "warp",    "items", "shared", "row",   "col",       "i",     "j",
+        "k",      "m",       "n",       "a",     "b",      "p",     "w",         "slot",  "ahead",
+        "ring",   "packed",  "bf16",    "f16",   "load",   "store", "mma",       "min",   "max",
+        "item",   "maximum", "minimum", "quire", "tiles",  "await", "warpgroup", "place", "arrive",
+        "c",      "tile",    "next",    "taken", "fetched"})
     unique.fresh(word);
   for (auto [argument, bind] : llvm::zip(kernel.entry().getArguments(), kernel.getBinds())) {
     std::string name = parameterName(bind);
@@ -96,7 +96,8 @@ std::string cuda::itemExpression(tile::KernelOp kernel, int64_t dimension,
          std::to_string(grid[dimension].getSize());
 }
 
-LogicalResult cuda::printScalar(Operation *op, Names &names, UniqueNames &unique, CodeText &text) {
+LogicalResult cuda::printScalar(Operation *op, Names &names, UniqueNames &unique, CodeText &text,
+                                StringRef indexType) {
   if (op->hasTrait<OpTrait::ConstantLike>())
     return success();
   ElementScope scope{names, unique, text, text};
@@ -134,8 +135,9 @@ LogicalResult cuda::printScalar(Operation *op, Names &names, UniqueNames &unique
   if (failed(expression))
     return failure();
   std::string name = unique.fresh(hintFor(op));
-  text.line("const " + registerType(op->getResult(0).getType()) + " " + name + " = " + *expression +
-            ";");
+  Type type = op->getResult(0).getType();
+  text.line("const " + (type.isIndex() ? indexType.str() : registerType(type)) + " " + name +
+            " = " + *expression + ";");
   names[op->getResult(0)] = name;
   return success();
 }

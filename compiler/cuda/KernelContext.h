@@ -52,9 +52,10 @@ struct KernelContext {
   int64_t sharedTop = 0;
 };
 
-/// Prints the definition of one scalar (or nothing for constants) at the current point.
+/// Prints the definition of one scalar (or nothing for constants) at the current point; indices
+/// become variables of `indexType`.
 mlir::LogicalResult printScalar(mlir::Operation *op, Names &names, UniqueNames &unique,
-                                CodeText &text);
+                                CodeText &text, llvm::StringRef indexType = "long long");
 /// A loop's bound or step: a constant, or a scalar in scope.
 std::string boundText(mlir::Value value, const Names &names);
 /// Whether `op` computes scalars only.

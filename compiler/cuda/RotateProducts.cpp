@@ -6,14 +6,15 @@
 //              %v[%n] }
 //   after:   %p0 = softmax of %q * %k[%lo]; %v0 = %v[%lo]
 //            %s:6 = scf.for %n = %lo + 128 to %hi step 128
-//                       iter_args(%o, %max, %sum, %p = %p0, %v = %v0, %at = %lo) {
+//                       iter_args(%o, %max, %sum, %p = %p0, %v = %v0) {
 //              %score = %q * %k[%n]; %o1 = %o + %p * %v; %p1 = softmax of %score; %o2 = rescale %o1
-//              yield %o2, …, %p1, %v[%n], %n }
-//            %o3 = %s#0 + %s#3 * (%s#4, masked from %s#5)
+//              yield %o2, …, %p1, %v[%n] }
+//            %o3 = %s#0 + %s#3 * (%s#4, masked from the start of the last tile)
 //
 // Loops that follow each other (full tiles, then masked ones) pass their state on. The first tile
-// is peeled from the loop that masks, which is right for every tile. Only the last tile can reach
-// over the end of the keys: values are masked there alone.
+// is peeled from the loop that masks, which is right for every tile, with its mask off where the
+// loop of full tiles would have taken it. Only the last tile can reach over the end of the keys:
+// values are masked there alone.
 #include "compiler/cuda/Passes.h"
 #include "compiler/cuda/WarpgroupsPrinter.h"
 
@@ -68,7 +69,7 @@ public:
     Value next = arith::AddIOp::create(builder, loc, first, masked.getStep());
     for (scf::ForOp loop : loops)
       state = rotate(loop, next, state);
-    Value result = finish(state);
+    Value result = finish(state, lastOf(first));
     state[sum] = result;
     scf::ForOp last = loops.back();
     for (unsigned i = 0; i < last.getNumResults(); ++i)
@@ -121,7 +122,7 @@ private:
   /// `state` are the values the loop carries; `add` makes the delayed product once the scores are
   /// under way.
   SmallVector<Value> step(scf::ForOp loop, Value position, ValueRange state,
-                          function_ref<Value(Value)> add) {
+                          function_ref<Value(Value)> add, Value whole = {}) {
     linalg::GenericOp own = computedProduct(loop);
     IRMapping mapping;
     mapping.map(loop.getInductionVar(), position);
@@ -134,8 +135,10 @@ private:
       // What only the product reads of its masked right operand is not needed here.
       if (isa<linalg::GenericOp>(op) && op.getResult(0) == own.getDpsInputs()[1])
         continue;
-      builder.clone(op, mapping);
+      Operation *copy = builder.clone(op, mapping);
       auto generic = dyn_cast<linalg::GenericOp>(op);
+      if (generic && whole)
+        keepWhole(cast<linalg::GenericOp>(copy), whole);
       if (generic && isContraction(generic) && !added) {
         mapping.map(loop.getRegionIterArgs()[sum], add(state[sum]));
         added = true;
@@ -147,12 +150,32 @@ private:
     results[sum] = mapping.lookupOrDefault(own.getDpsInits()[0]);
     results.push_back(narrow(mapping.lookupOrDefault(own.getDpsInputs()[0])));
     results.push_back(mapping.lookup(loadOf(own.getDpsInputs()[1])->getResult(0)));
-    results.push_back(position);
     return results;
   }
 
   SmallVector<Value> peel(Value first) {
-    return step(masked, first, loops.front().getInitArgs(), [](Value start) { return start; });
+    Value whole; // whether no key of the tile is masked
+    if (loops.front() != masked)
+      whole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, first,
+                                    loops.front().getUpperBound());
+    SmallVector<Value> state = step(
+        masked, first, loops.front().getInitArgs(), [](Value start) { return start; }, whole);
+    // There is nothing to rescale yet.
+    state[sum] = loops.front().getInitArgs()[sum];
+    return state;
+  }
+
+  /// Lets the mask of the scores pass everything where `whole` holds.
+  void keepWhole(linalg::GenericOp mask, Value whole) {
+    auto scores = mask.getNumDpsInputs() == 1
+                      ? mask.getDpsInputs()[0].getDefiningOp<linalg::GenericOp>()
+                      : linalg::GenericOp();
+    auto select = mask.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
+    if (!scores || !isContraction(scores) || !select || mask.getNumReductionLoops() > 0)
+      return;
+    OpBuilder body(select);
+    Value either = arith::OrIOp::create(body, loc, whole, select.getCondition());
+    select.getConditionMutable().assign(either);
   }
 
   Value multiply(linalg::GenericOp like, Value weights, Value values, Value start) {
@@ -179,6 +202,7 @@ private:
     Value low = builder.createOrFold<arith::MaxSIOp>(loc, loop.getLowerBound(), next);
     auto rotated =
         scf::ForOp::create(builder, loc, low, loop.getUpperBound(), loop.getStep(), state);
+    rotated->setAttr(kFollows, builder.getUnitAttr());
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(rotated.getBody());
     ValueRange carried = rotated.getRegionIterArgs();
@@ -190,14 +214,27 @@ private:
     return SmallVector<Value>(rotated.getResults());
   }
 
-  Value finish(ArrayRef<Value> state) {
+  /// Where the last tile starts: the loops take up tiles where the one before ended.
+  Value lastOf(Value first) {
+    Value step = masked.getStep(), end = loops.back().getUpperBound();
+    Value one = arith::ConstantIndexOp::create(builder, loc, 1),
+          zero = arith::ConstantIndexOp::create(builder, loc, 0);
+    Value length = arith::SubIOp::create(builder, loc, end, first);
+    Value steps = arith::DivSIOp::create(builder, loc,
+                                         arith::SubIOp::create(builder, loc, length, one), step);
+    Value whole = arith::MulIOp::create(builder, loc,
+                                        arith::MaxSIOp::create(builder, loc, steps, zero), step);
+    return arith::AddIOp::create(builder, loc, first, whole);
+  }
+
+  Value finish(ArrayRef<Value> state, Value position) {
     size_t own = masked.getNumResults();
     Value values = state[own + 1], right = product.getDpsInputs()[1];
     Operation *load = loadOf(right);
     if (right != load->getResult(0)) {
       IRMapping mapping;
       mapping.map(load->getResult(0), values);
-      mapping.map(masked.getInductionVar(), state[own + 2]);
+      mapping.map(masked.getInductionVar(), position);
       cloneSlice(builder, right, masked.getBody(), mapping);
       values = mapping.lookup(right);
     }

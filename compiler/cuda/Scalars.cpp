@@ -373,14 +373,21 @@ FailureOr<std::string> cuda::bodyExpression(Block &body, const BodyInputs &input
     if (failed(expression))
       return failure();
     bool isShort = op->hasTrait<OpTrait::ConstantLike>() || isa<arith::ExtFOp>(op);
-    if (!value.hasOneUse() && !isShort) {
+    // Computed before the choice, a function is no branch of it.
+    bool isChosen = isa<math::MathDialect>(op->getDialect()) &&
+                    llvm::any_of(value.getUsers(), llvm::IsaPred<arith::SelectOp>);
+    if ((!value.hasOneUse() || isChosen) && !isShort) {
       std::string name = unique.fresh("t");
       text.line("const " + registerType(value.getType()) + " " + name + " = " + *expression + ";");
       return local[value] = name;
     }
     return local[value] = *expression;
   };
-  return evaluate(body.getTerminator()->getOperand(0));
+  Value result = body.getTerminator()->getOperand(0);
+  if (auto narrowing = result.getDefiningOp<arith::TruncFOp>();
+      narrowing && options.unroundedResult)
+    result = narrowing.getIn();
+  return evaluate(result);
 }
 
 int64_t cuda::knownMultiple(Value index) {

@@ -34,6 +34,8 @@ struct ScalarOptions {
   /// for divisions by constants: for scores and the weights of a softmax, which are rounded to fewer
   /// bits or summed with many others.
   bool approximate = false;
+  /// A body's result is rounded to its 16-bit type by whoever reads it.
+  bool unroundedResult = false;
 };
 
 /// One operation applied to expressions. Fails with a diagnostic for what has no CUDA form.

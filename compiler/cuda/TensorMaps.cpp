@@ -121,9 +121,9 @@ unsigned cuda::planStoreBoxes(tile::StoreOp store, int64_t rows, const layout::S
 }
 
 LogicalResult cuda::printBoxes(const BoxedTile &tile, const Names &names, UniqueNames &unique,
-                               StringRef to, StringRef barrier, CodeText &out) {
+                               StringRef to, StringRef barrier, CodeText &ahead, CodeText &out) {
   Operation *load = tile.tensor.getDefiningOp();
-  ElementPrinter elements(ElementScope{names, unique, out, out});
+  ElementPrinter elements(ElementScope{names, unique, ahead, ahead});
   int64_t block = tile.memory.span() / 2, blocks = tile.memory.rowBytes() / tile.memory.span();
   int64_t blockBytes = int64_t(tile.memory.rows()) * tile.memory.span();
   std::string map = "map" + std::to_string(tile.map);
@@ -163,12 +163,12 @@ LogicalResult cuda::printBoxes(const BoxedTile &tile, const Names &names, Unique
   std::string number = unique.fresh("page"), size = std::to_string(page);
   std::string place = "int(" + *position + ") / " + size,
               last = "(int(" + *end + ") - 1) / " + size;
-  out.open(count == 1 ? Twine("if (lane == 0)") : Twine("if (lane < " + Twine(count) + ")"));
-  out.line("const int " + number + " = " + *table + "[" + *first + " + max(0, min(" + place +
-           (count == 1 ? "" : " + lane") + ", " + last + "))];");
+  ahead.line("const int " + number + " = " + *table + "[" + *first + " + max(0, min(" + place +
+             (count == 1 ? "" : " + lane") + ", " + last + "))];");
   std::string inPage = tile.boxRows < page ? "int(" + *position + ") % " + size : "0";
   std::string row =
       count == 1 ? "" : " + lane * " + std::to_string(tile.boxRows * tile.memory.span());
+  out.open(count == 1 ? Twine("if (lane == 0)") : Twine("if (lane < " + Twine(count) + ")"));
   copies(target + row,
          "c * " + std::to_string(block) + ", " + inPage + ", int(" + *head + "), " + number);
   out.close();

@@ -31,9 +31,11 @@ mlir::FailureOr<BoxedTile> planBoxes(mlir::Operation *load, std::vector<TensorMa
 unsigned planStoreBoxes(tile::StoreOp store, int64_t rows, const layout::SharedTile &memory,
                         std::vector<TensorMap> &maps);
 
-/// Prints the copies of a tile to `to`, whose bytes complete on `barrier`. A whole warp runs the
-/// text.
+/// Prints the copies of a tile to `to`, whose bytes complete on `barrier`, to `copies`. What they
+/// need from memory first, the numbers of pages, is read by text in `ahead`. A whole warp runs
+/// both.
 mlir::LogicalResult printBoxes(const BoxedTile &tile, const Names &names, UniqueNames &unique,
-                               llvm::StringRef to, llvm::StringRef barrier, CodeText &out);
+                               llvm::StringRef to, llvm::StringRef barrier, CodeText &ahead,
+                               CodeText &copies);
 
 } // namespace quire::cuda

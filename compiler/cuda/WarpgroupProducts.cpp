@@ -135,6 +135,8 @@ LogicalResult WarpgroupsPrinter::contraction(linalg::GenericOp op) {
 /// softmax (FlashAttention-3, "ping-pong scheduling").
 bool WarpgroupsPrinter::takesTurn(linalg::GenericOp product, bool first) const {
   auto loop = dyn_cast<scf::ForOp>(product->getParentOp());
+  if (takeTurns && product->getParentOp() == context.kernel)
+    return loadOf(product.getDpsInputs()[0]); // the scores of the first step
   if (!loop || warpgroups() < 2 || streams(loop))
     return false;
   SmallVector<linalg::GenericOp> products;

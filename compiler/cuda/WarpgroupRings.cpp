@@ -13,6 +13,8 @@ namespace {
 
 constexpr int64_t kTileAlignment = 1024; ///< of the widest swizzle
 constexpr int64_t kBarrierBytes = 8;
+/// Shared memory of a block that tiles may take; the rest is for barriers and items.
+constexpr int64_t kMostTileBytes = 225 << 10;
 
 /// What tells whether two loads may take turns in one place.
 std::pair<Value, Type> sourceOf(Operation *load) {
@@ -116,23 +118,38 @@ LogicalResult WarpgroupsPrinter::planRings() {
   }
 
   ScheduleView schedule(context.kernel);
-  int64_t offset = 0, barriers = 0;
-  for (auto [number, ring] : llvm::enumerate(rings)) {
-    ring.name = context.unique.fresh(ring.wholeItem ? "tile" : "ring");
+  planStores();
+  int64_t offset =
+      boxedStore ? warpgroups() * llvm::alignTo(storeTile->bytes(), kTileAlignment) : 0;
+  for (TileRing &ring : rings) {
     ring.slots = ring.wholeItem ? 1 : std::max<int64_t>(schedule.stages, 2);
+    offset += ring.slots * ring.slotBytes;
+  }
+  // The next item's tiles come while this one's are read, where there is room.
+  for (TileRing &ring : rings)
+    if (ring.wholeItem && offset + ring.slotBytes <= kMostTileBytes) {
+      ring.slots = 2;
+      offset += ring.slotBytes;
+    }
+  offset = 0;
+  int64_t barriers = 0;
+  for (TileRing &ring : rings) {
+    ring.name = context.unique.fresh(ring.wholeItem ? "tile" : "ring");
     ring.offset = offset;
     ring.barrier = barriers;
     offset += ring.slots * ring.slotBytes;
     barriers += 2 * ring.slots;
   }
-  if (rings.empty() || rings.size() > 4)
+  size_t most = itemRing ? 3 : 4;
+  if (rings.empty() || rings.size() > most)
     return context.kernel.emitOpError()
-           << "needs " << rings.size() << " rings of tiles; a producer has a warp for 1 to 4";
-  planStores();
+           << "needs " << rings.size() << " rings of tiles; a producer has a warp for 1 to "
+           << most;
   if (boxedStore) {
     storeOffset = offset;
     offset += llvm::alignTo(warpgroups() * storeTile->bytes(), kTileAlignment);
   }
+  placeItems(offset, barriers);
   barrierOffset = offset;
   // The tiles are aligned by the text itself.
   context.reserveShared(kTileAlignment + offset + barriers * kBarrierBytes);
@@ -148,6 +165,8 @@ std::string WarpgroupsPrinter::barrier(const TileRing &ring, bool filled, String
 void WarpgroupsPrinter::openRings() {
   text.line("const u32 tiles = (sharedAddress(shared) + " + Twine(kTileAlignment - 1) + ") & ~" +
             Twine(kTileAlignment - 1) + "u;");
+  if (itemRing)
+    text.line("const u32 itemFields = tiles + " + Twine(itemRing->offset) + ";");
   text.open("if (thread == 0)");
   for (const TileRing &ring : rings) {
     text.open("for (int slot = 0; slot < " + Twine(ring.slots) + "; ++slot)");
@@ -155,6 +174,7 @@ void WarpgroupsPrinter::openRings() {
               barrier(ring, false, "slot") + ", " + Twine(context.warps) + ");");
     text.close();
   }
+  openItemBarriers();
   text.line("publishBarriers();");
   text.close();
   text.line("__syncthreads();");
@@ -171,21 +191,45 @@ SmallVector<Value> WarpgroupsPrinter::tilesIn(unsigned ring, Block &block) const
   return found;
 }
 
+scf::ForOp WarpgroupsPrinter::chainOf(unsigned ring, Value &first) const {
+  Block &block = context.kernel.entry();
+  scf::ForOp last;
+  for (auto loop : block.getOps<scf::ForOp>()) {
+    if (tilesIn(ring, *loop.getBody()).empty())
+      continue;
+    if (!loop->hasAttr(kFollows))
+      return {};
+    last = loop;
+  }
+  SmallVector<Value> peeled = tilesIn(ring, block);
+  auto load =
+      peeled.size() == 1 ? peeled[0].getDefiningOp<tile::LoadPagesOp>() : tile::LoadPagesOp();
+  if (!last || !load)
+    return {};
+  first = load.getPosition();
+  return last;
+}
+
 /// One warp of the producer warpgroup for each ring.
 LogicalResult WarpgroupsPrinter::produce(unsigned ring) {
   needed.clear();
   SmallVector<Operation *> work;
+  Value first;
+  scf::ForOp chain = chainOf(ring, first);
   for (const auto &[tensor, tile] : ringTiles)
-    if (tile.ring == ring)
+    if (tile.ring == ring && (!chain || tensor.getDefiningOp()->getParentOp() == chain))
       work.push_back(tensor.getDefiningOp());
+  if (chain && first.getDefiningOp())
+    work.push_back(first.getDefiningOp());
   while (!work.empty()) {
     Operation *op = work.pop_back_val();
     if (op == context.kernel || !needed.insert(op).second)
       continue;
     work.push_back(op->getParentOp());
     auto loop = dyn_cast<scf::ForOp>(op);
-    ValueRange values =
-        loop ? ValueRange(op->getOperands().take_front(3)) : ValueRange(op->getOperands());
+    ValueRange values = op->getOperands();
+    if (loop)
+      values = chain ? values.slice(1, 2) : values.take_front(3);
     for (Value operand : values)
       if (Operation *maker = operand.getDefiningOp())
         work.push_back(maker);
@@ -193,16 +237,20 @@ LogicalResult WarpgroupsPrinter::produce(unsigned ring) {
   Names names = context.names;
   text.open("if (warp == " + Twine(context.warps + ring) + ")");
   text.line("RingPosition<" + Twine(rings[ring].slots) + "> " + rings[ring].name + "(1);");
-  openItems(text);
+  openItems(names, [&](Operation *field) { return needed.contains(field); });
   if (failed(produceBlock(ring, context.kernel.entry(), names)))
     return failure();
-  text.close();
+  closeItems();
   text.close();
   return success();
 }
 
 LogicalResult WarpgroupsPrinter::produceBlock(unsigned ring, Block &block, Names &names) {
   SmallVector<Value> tiles = tilesIn(ring, block);
+  Value first;
+  scf::ForOp chain = &block == &context.kernel.entry() ? chainOf(ring, first) : scf::ForOp();
+  if (chain)
+    tiles.clear(); // the chain's own loop takes them all
   for (Operation &op : block.without_terminator()) {
     // All copies of a slot start where the addresses of the last are known.
     if (!tiles.empty() && &op == tiles.back().getDefiningOp()) {
@@ -217,14 +265,22 @@ LogicalResult WarpgroupsPrinter::produceBlock(unsigned ring, Block &block, Names
         return failure();
     } else if (auto inner = dyn_cast<scf::ForOp>(op)) {
       auto bound = [&](Value value) { return boundText(value, names); };
-      std::string variable = context.unique.fresh("at");
+      std::string variable = context.unique.fresh("at"),
+                  step = variable + " += " + bound(inner.getStep()),
+                  more = variable + " < " + bound(inner.getUpperBound());
       names[inner.getInductionVar()] = variable;
-      text.open("for (long long " + variable + " = " + bound(inner.getLowerBound()) + "; " +
-                variable + " < " + bound(inner.getUpperBound()) + "; " + variable +
-                " += " + bound(inner.getStep()) + ")");
+      if (inner == chain) {
+        text.line(indexType() + " " + variable + " = " + bound(first) + ";");
+        text.open("do");
+      } else {
+        text.open("for (" + indexType() + " " + variable + " = " + bound(inner.getLowerBound()) +
+                  "; " + more + "; " + step + ")");
+      }
       if (failed(produceBlock(ring, *inner.getBody(), names)))
         return failure();
-      text.close();
+      if (inner == chain)
+        text.line(step + ";");
+      text.close(inner == chain ? " while (" + more + ");" : "");
     }
   }
   return success();
@@ -232,20 +288,22 @@ LogicalResult WarpgroupsPrinter::produceBlock(unsigned ring, Block &block, Names
 
 LogicalResult WarpgroupsPrinter::fill(unsigned number, ArrayRef<Value> tiles, Names &names) {
   const TileRing &ring = rings[number];
-  std::string slot = ring.name + ".slot", filled = barrier(ring, true, slot);
+  std::string slot = ring.name + ".slot()", filled = barrier(ring, true, slot);
   int64_t bytes = 0;
   for (Value tensor : tiles)
     bytes += ringTiles.find(tensor)->second.box.bytes();
-  text.line("await(" + barrier(ring, false, slot) + ", " + ring.name + ".parity);");
-  text.line("if (lane == 0)");
-  text.line("  arriveExpecting(" + filled + ", " + Twine(bytes) + ");");
+  CodeText copies(text.indentation());
   for (Value tensor : tiles) {
     const RingTile &tile = ringTiles.find(tensor)->second;
     std::string to = "tiles + " + std::to_string(ring.offset + ring.regions[tile.region]) +
                      (ring.slots == 1 ? "" : " + " + slot + " * " + std::to_string(ring.slotBytes));
-    if (failed(printBoxes(tile.box, names, context.unique, to, filled, text)))
+    if (failed(printBoxes(tile.box, names, context.unique, to, filled, text, copies)))
       return failure();
   }
+  text.line("await(" + barrier(ring, false, slot) + ", " + ring.name + ".parity());");
+  text.line("if (lane == 0)");
+  text.line("  arriveExpecting(" + filled + ", " + Twine(bytes) + ");");
+  text.append(copies);
   text.line(ring.name + ".advance();");
   return success();
 }
@@ -254,8 +312,9 @@ WarpgroupsPrinter::Slot WarpgroupsPrinter::acquire(Value tensor) {
   unsigned number = ringTile(tensor).ring;
   const TileRing &ring = rings[number];
   Slot slot{number, context.unique.fresh("slot")};
-  text.line("await(" + barrier(ring, true, ring.name + ".slot") + ", " + ring.name + ".parity);");
-  text.line("const u32 " + slot.name + " = " + ring.name + ".slot;");
+  text.line("await(" + barrier(ring, true, ring.name + ".slot()") + ", " + ring.name +
+            ".parity());");
+  text.line("const u32 " + slot.name + " = " + ring.name + ".slot();");
   text.line(ring.name + ".advance();");
   // What a loop carries lies in a slot of its own.
   SmallVector<Value> tiles{tensor};

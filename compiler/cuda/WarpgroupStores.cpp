@@ -1,5 +1,8 @@
-// Results by TMA: a warpgroup writes its 64 rows of a tile into shared memory, swizzled, and one of
-// its threads starts their copy, which runs while the next item's products do.
+// Results by way of shared memory, swizzled, so that whole rows of them go out together.
+//
+// A plain tile goes by TMA: a warpgroup writes its 64 rows, and one of its threads starts their
+// copy, which runs while the next item's products do. A tile of only some rows goes where the
+// item's queries were, which nothing reads any more, and from there in vectors, row by row.
 #include "compiler/cuda/WarpgroupsPrinter.h"
 
 using namespace mlir;
@@ -9,6 +12,7 @@ using namespace quire::cuda;
 namespace {
 
 constexpr int64_t kRows = 64; ///< of a warpgroup
+constexpr int kVector = 8;    ///< elements of 16 bits that move together
 
 /// Whether all of a tile is written, rows of a 16-bit type at constant strides.
 bool isWhole(tile::StoreOp op) {
@@ -29,6 +33,9 @@ bool isWhole(tile::StoreOp op) {
 void WarpgroupsPrinter::planStores() {
   for (auto op : context.kernel.entry().getOps<tile::StoreOp>()) {
     auto type = cast<RankedTensorType>(op.getValue().getType());
+    for (const auto &[tensor, tile] : ringTiles)
+      if (rings[tile.ring].wholeItem && tensor.getType() == type && isMatrix(type))
+        slotStores.insert({op, tensor});
     if (boxedStore || !isWhole(op) || !isMatrix(type))
       continue;
     storeTile = layout::SharedTile::swizzled(kRows, static_cast<int>(type.getShape()[1] * 2));
@@ -40,17 +47,36 @@ void WarpgroupsPrinter::planStores() {
 }
 
 LogicalResult WarpgroupsPrinter::store(tile::StoreOp op) {
+  if (!itemRing)
+    return storeTileOf(op);
+  // Addresses are worked out here, behind the loops, which need the registers.
+  text.open();
+  text.line("const int thread = threadAgain(), lane = thread % 32, warp = thread / 32, warpgroup = "
+            "warp / 4;");
+  text.line("(void)lane, (void)warp, (void)warpgroup;");
+  SmallVector<Value> places(op.getOffsets());
+  if (op.getRows())
+    places.push_back(op.getRows());
+  if (failed(computeAgain(places)))
+    return failure();
+  // Places in memory need 64 bits.
+  for (Value offset : op.getOffsets())
+    if (auto name = context.names.find(offset); name != context.names.end())
+      name->second = "(long long)" + name->second;
+  LogicalResult result = storeTileOf(op);
+  text.close();
+  return result;
+}
+
+LogicalResult WarpgroupsPrinter::storeTileOf(tile::StoreOp op) {
+  if (Value tile = slotStores.lookup(op); tile && op != boxedStore)
+    return storeBySlot(op, tile);
   if (op != boxedStore)
     return FragmentsPrinter::store(op);
-  auto type = cast<RankedTensorType>(op.getValue().getType());
-  int64_t columns = type.getShape()[1];
-  CodeText inside(text.indentation() + 1), element(text.indentation() + 2);
-  ElementPrinter elements(scope(inside, element, columns, /*pairs=*/true));
-  FailureOr<std::string> value = elements.element(op.getValue(), coordinates(columns, true));
   ElementPrinter scalars(ElementScope{context.names, context.unique, text, text});
   FailureOr<std::string> row = scalars.scalar(op.getOffsets()[0]),
                          column = scalars.scalar(op.getOffsets()[1]);
-  if (failed(value) || failed(row) || failed(column))
+  if (failed(row) || failed(column))
     return failure();
 
   std::string base = context.unique.fresh("staged");
@@ -61,20 +87,8 @@ LogicalResult WarpgroupsPrinter::store(tile::StoreOp op) {
   text.line("if (thread % 128 == 0)");
   text.line("  awaitStoresRead();");
   text.line(barrier);
-  text.openUnrolled("i", registersOf(columns) / 2);
-  positions(text, columns, true, "row col");
-  text.append(inside);
-  std::string result = context.unique.fresh("result");
-  text.line("float " + result + "[2];");
-  text.openUnrolled("j", 2);
-  text.append(element);
-  text.line(result + "[j] = " + *value + ";");
-  text.close();
-  text.line("const int inTile = row % " + Twine(kRows) + ", byte = col * 2;");
-  text.line("storeShared4(" + base + " + " + storeTile->expression("inTile", "byte") +
-            ", packPair<" + storageType(type.getElementType()) + ">(" + result + "[0], " + result +
-            "[1]));");
-  text.close();
+  if (failed(writeShared(op.getValue(), *storeTile, base, "row % " + std::to_string(kRows))))
+    return failure();
   text.line("publishShared();");
   text.line(barrier);
   text.open("if (thread % 128 == 0)");
@@ -87,5 +101,67 @@ LogicalResult WarpgroupsPrinter::store(tile::StoreOp op) {
   text.close();
   text.line("commitStores();");
   text.close();
+  return success();
+}
+
+/// Writes a held matrix of a 16-bit type into a tile at `base`; `inTile` is the place of row `row`.
+LogicalResult WarpgroupsPrinter::writeShared(Value value, const layout::SharedTile &tile,
+                                             StringRef base, StringRef inTile) {
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t columns = type.getShape().back();
+  CodeText inside(text.indentation() + 1), each(text.indentation() + 2);
+  ElementPrinter elements(scope(inside, each, columns, /*pairs=*/true));
+  FailureOr<std::string> element = elements.element(value, coordinates(columns, true));
+  if (failed(element))
+    return failure();
+  text.openUnrolled("i", registersOf(columns) / 2);
+  positions(text, columns, true, "row col");
+  text.append(inside);
+  std::string result = context.unique.fresh("result");
+  text.line("float " + result + "[2];");
+  text.openUnrolled("j", 2);
+  text.append(each);
+  text.line(result + "[j] = " + *element + ";");
+  text.close();
+  text.line("const int inTile = " + inTile + ", byte = col * 2;");
+  text.line("storeShared4(" + base + " + " + tile.expression("inTile", "byte") + ", packPair<" +
+            storageType(type.getElementType()) + ">(" + result + "[0], " + result + "[1]));");
+  text.close();
+  return success();
+}
+
+LogicalResult WarpgroupsPrinter::storeBySlot(tile::StoreOp op, Value queries) {
+  auto type = cast<RankedTensorType>(op.getValue().getType());
+  int64_t columns = type.getShape().back(), vectors = columns / kVector;
+  Coordinates at = coordinates(columns, /*pairs=*/false);
+  at.back() = Coordinate::variable("col", 0, columns, kVector);
+  at.back().lane = Coordinate::Contiguous;
+  CodeText inside(text.indentation() + 1), each(text.indentation() + 1);
+  ElementScope where{context.names, context.unique, inside, each, kVector};
+  FailureOr<Address> address = ElementPrinter(where).address(op, at);
+  if (failed(address))
+    return failure();
+  if (address->contiguous(kVector) < kVector || columns % kVector != 0)
+    return FragmentsPrinter::store(op);
+
+  const layout::SharedTile &tile = ringTile(queries).box.memory;
+  std::string base = addresses.lookup(queries);
+  std::string barrier = "syncNamed(" + std::to_string(kOwnBarrier) + " + warpgroup, 128);";
+  text.line(barrier); // the queries have been read
+  if (failed(writeShared(op.getValue(), tile, base, "row")))
+    return failure();
+  text.line(barrier);
+  text.openUnrolled("i", kRows * vectors / 128);
+  text.line("const int vector = i * 128 + thread % 128;");
+  text.line("const int row = warpgroup * " + Twine(kRows) + " + vector / " + Twine(vectors) +
+            ", col = vector % " + Twine(vectors) + " * " + Twine(kVector) + ", byte = col * 2;");
+  text.append(inside);
+  std::string guard = address->guard.empty() ? "" : "if (" + address->guard + ") ";
+  text.line(guard + "*reinterpret_cast<uint4 *>(" + address->buffer + " + " + address->offset +
+            ") = loadShared16(" + base + " + " + tile.expression("row", "byte") + ");");
+  text.close();
+  // The slot's next tile comes by another way into memory than these reads and writes went.
+  text.line("publishShared();");
+  text.line("__syncwarp();");
   return success();
 }

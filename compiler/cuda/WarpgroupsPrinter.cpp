@@ -2,6 +2,8 @@
 // differ from the walk by fragments.
 #include "compiler/cuda/WarpgroupsPrinter.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 using namespace mlir;
 using namespace quire;
 using namespace quire::cuda;
@@ -21,15 +23,18 @@ LogicalResult WarpgroupsPrinter::run() {
   context.extraWarps = 4;
   context.isPersistent = true;
   context.registerLimit = consumerRegisters();
+  planItems();
   if (failed(planRings()))
     return failure();
   openRings();
 
   text.open("if (warp >= " + Twine(context.warps) + ")");
-  text.line("giveRegisters<" + Twine(warpgroups() > 2 ? 32 : 40) + ">();");
+  text.line("giveRegisters<" + Twine(producerRegisters()) + ">();");
   for (unsigned ring = 0; ring < rings.size(); ++ring)
     if (failed(produce(ring)))
       return failure();
+  if (failed(fetchItems()))
+    return failure();
   text.line("return;");
   text.close();
 
@@ -37,15 +42,17 @@ LogicalResult WarpgroupsPrinter::run() {
   text.line("const int warpgroup = warp / 4;");
   for (const TileRing &ring : rings)
     text.line("RingPosition<" + Twine(ring.slots) + "> " + ring.name + "(0);");
-  WalkResult turns = context.kernel.walk([&](linalg::GenericOp op) {
-    return isContraction(op) && takesTurn(op, true) ? WalkResult::interrupt()
-                                                    : WalkResult::advance();
-  });
-  if (turns.wasInterrupted()) {
+  takeTurns = context.kernel
+                  .walk([&](linalg::GenericOp op) {
+                    return isContraction(op) && takesTurn(op, true) ? WalkResult::interrupt()
+                                                                    : WalkResult::advance();
+                  })
+                  .wasInterrupted();
+  if (takeTurns) {
     text.line("if (warpgroup == " + Twine(warpgroups() - 1) + ")");
     text.line("  arriveNamed(" + Twine(kTurnBarrier) + ", 256);");
   }
-  openItems(text);
+  openItems(context.names, [](Operation *) { return true; });
   for (const auto &[tensor, tile] : ringTiles)
     if (rings[tile.ring].wholeItem)
       wholeItemSlots.push_back(acquire(tensor));
@@ -54,24 +61,12 @@ LogicalResult WarpgroupsPrinter::run() {
   settle(0);
   for (const Slot &slot : wholeItemSlots)
     release(slot);
-  text.close();
+  closeItems();
   if (boxedStore) {
     text.line("if (thread % 128 == 0)");
     text.line("  awaitStores();");
   }
   return success();
-}
-
-/// A sequence's later queries see more keys: work lists are taken from their end, so that the
-/// blocks end together.
-void WarpgroupsPrinter::openItems(CodeText &out) {
-  tile::GridAttr grid = context.kernel.getGridAttr();
-  if (grid && grid[0].getKind() == tile::ExtentKind::WorkList)
-    return out.open("for (long long item = items - 1 - blockIdx.x; item >= 0; item -= gridDim.x)");
-  out.open("for (long long item = blockIdx.x; item < items; item += gridDim.x)");
-  if (takesBands())
-    out.line("const TilePlace place = placeInBand<" + Twine(kBand) + ">(item, items, " +
-             Twine(grid[1].getSize()) + ");");
 }
 
 bool WarpgroupsPrinter::takesBands() const {
@@ -80,22 +75,44 @@ bool WarpgroupsPrinter::takesBands() const {
 }
 
 LogicalResult WarpgroupsPrinter::scalar(Operation *op, Names &names, CodeText &out) {
+  if (isItemField(op))
+    return success(); // named where the item begins
   auto item = dyn_cast<tile::WorkItemOp>(op);
   if (!item)
-    return printScalar(op, names, context.unique, out);
+    return printScalar(op, names, context.unique, out, indexType());
   std::string expression = itemExpression(context.kernel, item.getDimension(), "item");
   if (takesBands())
     expression = item.getDimension() == 0 ? "place.row" : "place.column";
   std::string name = context.unique.fresh("item" + std::to_string(item.getDimension()));
-  out.line("const long long " + name + " = " + expression + ";");
+  out.line("const " + indexType() + " " + name + " = " + expression + ";");
   names[item.getResult()] = name;
   return success();
 }
 
 LogicalResult WarpgroupsPrinter::operation(Operation &op) {
-  if (auto generic = dyn_cast<linalg::GenericOp>(op); generic && isPacked(generic.getResult(0)))
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (generic && isPacked(generic.getResult(0)))
     return pack(generic);
-  return FragmentsPrinter::operation(op);
+  Value whole = generic ? keepsAll(generic) : Value();
+  if (!whole || !inPlace(generic))
+    return FragmentsPrinter::operation(op);
+  // Nothing to do for a tile that the mask leaves as it is.
+  touchOperands(&op);
+  text.open("if (!" + context.names.lookup(whole) + ")");
+  LogicalResult result = FragmentsPrinter::operation(op);
+  text.close();
+  return result;
+}
+
+/// The scalar that, where it holds, makes `op` leave its operand as it is; null if there is none.
+Value WarpgroupsPrinter::keepsAll(linalg::GenericOp op) {
+  auto select = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
+  if (!select || select.getTrueValue() != op.getBody()->getArgument(0))
+    return {};
+  auto either = select.getCondition().getDefiningOp<arith::OrIOp>();
+  if (!either || either.getLhs().getParentBlock() == op.getBody())
+    return {};
+  return either.getLhs();
 }
 
 void WarpgroupsPrinter::touch(const Held &registers) {
@@ -149,7 +166,7 @@ LogicalResult WarpgroupsPrinter::loop(scf::ForOp op) {
     text.line("u32 " + last + " = 0;");
     text.line("#pragma unroll 1");
   }
-  text.open("for (long long " + variable + " = " + low + "; " + variable + " < " +
+  text.open("for (" + indexType() + " " + variable + " = " + low + "; " + variable + " < " +
             bound(op.getUpperBound()) + "; " + variable + " += " + bound(op.getStep()) + ")");
   joined = stream;
   if (failed(body(op)))

@@ -20,6 +20,10 @@ inline constexpr int64_t kBand = 8;
 /// Named barriers: for the turns of warpgroups, and for each warpgroup on its own.
 inline constexpr int64_t kTurnBarrier = 1, kOwnBarrier = 4;
 
+/// Marks a loop over tiles that starts where the loop before it ended, or one step behind the tile
+/// that was peeled off the first.
+inline constexpr llvm::StringLiteral kFollows = "cuda.follows";
+
 /// Tiles that wait for each other in one ring; those of one product come together.
 struct TileRing {
   std::string name;                   ///< of its position in the text
@@ -28,6 +32,14 @@ struct TileRing {
   int64_t offset = 0;     ///< of slot 0 in shared memory
   int64_t barrier = 0;    ///< number of the first `filled` barrier; as many `drained` ones follow
   bool wholeItem = false; ///< read until the item's end
+};
+
+/// The ring of an item's number and fields.
+struct ItemRing {
+  llvm::SmallVector<mlir::tensor::ExtractOp> fields;
+  int64_t words = 0;   ///< of a slot
+  int64_t offset = 0;  ///< of slot 0 behind the tiles
+  int64_t barrier = 0; ///< as in TileRing
 };
 
 struct RingTile {
@@ -49,6 +61,8 @@ protected:
   mlir::LogicalResult store(tile::StoreOp op) override;
   void touch(const Held &registers) override;
   bool isTile(mlir::Value value) const override;
+  /// Numbers of tokens, pages and tiles of a listed item fit 32 bits, as TMA takes no others.
+  std::string indexType() const override { return itemRing ? "int" : "long long"; }
 
 private:
   /// A slot of a ring that consumers hold; `name` is its number in the text.
@@ -62,7 +76,20 @@ private:
     llvm::SmallVector<Slot> slots;            ///< whose last readers it has
   };
 
-  void openItems(CodeText &out);
+  // WarpgroupItems.cpp
+  void planItems();
+  void placeItems(int64_t &offset, int64_t &barriers);
+  void openItemBarriers();
+  mlir::LogicalResult fetchItems();
+  void openItems(Names &names, llvm::function_ref<bool(mlir::Operation *)> wanted);
+  void closeItems();
+  void readItem();
+  void readField(mlir::tensor::ExtractOp field, Names &names);
+  mlir::LogicalResult computeAgain(mlir::ValueRange values);
+  bool isItemField(mlir::Operation *op) const;
+  std::string itemWord(size_t number) const;
+  std::string itemBarrier(bool filled, llvm::StringRef slot) const;
+
   /// Whether items are tiles of a matrix, taken in bands of rows.
   bool takesBands() const;
   bool streams(mlir::scf::ForOp op) const;
@@ -74,12 +101,16 @@ private:
   int64_t consumerRegisters() const {
     return warpgroups() > 2 ? 160 : warpgroups() > 1 ? 232 : 240;
   }
+  int64_t producerRegisters() const { return warpgroups() > 2 ? 32 : 40; }
 
   // WarpgroupRings.cpp
   mlir::LogicalResult planRings();
   void openRings();
   mlir::LogicalResult produce(unsigned ring);
   mlir::LogicalResult produceBlock(unsigned ring, mlir::Block &block, Names &names);
+  /// The last of the loops that together take every tile of a ring from the one that starts at
+  /// `first`.
+  mlir::scf::ForOp chainOf(unsigned ring, mlir::Value &first) const;
   mlir::LogicalResult fill(unsigned ring, llvm::ArrayRef<mlir::Value> tiles, Names &names);
   /// Tiles of a ring that a block loads, in order.
   llvm::SmallVector<mlir::Value> tilesIn(unsigned ring, mlir::Block &block) const;
@@ -94,19 +125,26 @@ private:
 
   // WarpgroupStores.cpp
   void planStores();
+  mlir::LogicalResult storeTileOf(tile::StoreOp op);
+  mlir::LogicalResult storeBySlot(tile::StoreOp op, mlir::Value queries);
+  mlir::LogicalResult writeShared(mlir::Value value, const layout::SharedTile &tile,
+                                  llvm::StringRef base, llvm::StringRef inTile);
 
   // WarpgroupProducts.cpp
   std::string product(int64_t columns, mlir::Type type, bool leftInRegisters, bool columnMajor);
   bool isPacked(mlir::Value value) const;
   mlir::LogicalResult pack(mlir::linalg::GenericOp op);
   bool takesTurn(mlir::linalg::GenericOp product, bool first) const;
+  static mlir::Value keepsAll(mlir::linalg::GenericOp op);
   mlir::LogicalResult clearRows(mlir::linalg::GenericOp mask, const layout::SharedTile &tile,
                                 llvm::StringRef address);
 
   llvm::SmallVector<Group> underWay;
+  bool takeTurns = false;
   bool joined = false; ///< products go into one group, which the loop commits
   llvm::SmallVector<Slot> wholeItemSlots;
   llvm::SmallVector<TileRing> rings;
+  std::optional<ItemRing> itemRing;
   llvm::MapVector<mlir::Value, RingTile> ringTiles;
   llvm::DenseMap<mlir::Value, std::string> addresses; ///< of acquired tiles
   llvm::DenseMap<mlir::Value, Slot> acquired;         ///< slots of tiles
@@ -118,6 +156,8 @@ private:
   std::optional<layout::SharedTile> storeTile;
   int64_t storeOffset = 0;
   unsigned storeMap = 0;
+  /// Stores that go through the slot of a whole-item tile of their shape, which products have read.
+  llvm::DenseMap<mlir::Operation *, mlir::Value> slotStores;
 };
 
 /// Consumer warpgroups of a kernel that can be walked by them; 0 for one that cannot.

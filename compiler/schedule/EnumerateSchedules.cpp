@@ -122,9 +122,9 @@ void gpuAttention(const KernelShape &shape, Collector &all) {
           choice.parallel = "keys";
           all.offer(choice);
         }
-  for (int64_t rows : Sizes{16, 32, 64, 128})
+  for (int64_t rows : Sizes{16, 32, 64, 128, 192})
     for (int64_t keys : Sizes{16, 32, 64, 128})
-      for (int64_t warps : Sizes{1, 2, 4, 8})
+      for (int64_t warps : Sizes{1, 2, 4, 8, 12})
         for (int64_t stages : Sizes{1, 2, 3})
           for (const char *instruction : {"mma", "wgmma"}) {
             Choice choice;
@@ -138,7 +138,7 @@ void gpuAttention(const KernelShape &shape, Collector &all) {
             // Warps hold what they add up in registers: 16 rows of a long head, 32 of a short one.
             int64_t strips = shape.headDim >= 96 ? 1 : 2;
             bool isWide = choice.instruction == "wgmma";
-            if (isWide ? rows == 128 && warps == 8
+            if (isWide ? rows >= 128 && warps == rows / 16
                        : warps <= rows / 16 && rows / 16 <= strips * warps)
               all.offer(choice);
           }

@@ -313,9 +313,11 @@ std::optional<std::string> whyIllegalOnGpu(const KernelShape &shape, const Choic
     return message("panels", choice.panels, "is for storage in panels (a CPU), must be", 1);
   if (choice.registers[0] != 0)
     return std::string("registers are for storage in panels (a CPU)");
+  bool threeGroups = choice.instruction == "wgmma" && choice.warps == 12;
   if (choice.warps < 1 || choice.warps > kMaxWarps ||
-      !std::has_single_bit(static_cast<uint64_t>(choice.warps)))
-    return message("warps", choice.warps, "must be a power of two of at most", kMaxWarps);
+      (!std::has_single_bit(static_cast<uint64_t>(choice.warps)) && !threeGroups))
+    return message("warps", choice.warps, "must be a power of two (with wgmma also 12) of at most",
+                   kMaxWarps);
   if (choice.stages < 0 || choice.stages > kMaxStages)
     return message("stages", choice.stages, "must be at most", kMaxStages);
   bool isRows = shape.family == "rows";

@@ -7,7 +7,7 @@
 namespace quire::schedule {
 
 /// Query rows of an attention tile, at most.
-inline constexpr int64_t kMaxQueries = 128;
+inline constexpr int64_t kMaxQueries = 192;
 
 std::vector<Choice> defaultGpuChoices(const KernelShape &shape);
 Choice completeForGpu(const KernelShape &shape, Choice choice);

@@ -43,15 +43,16 @@ struct ShapeField {
   llvm::StringRef name;
   int64_t KernelShape::*member;
 };
-constexpr std::array<ShapeField, 9> kShapes{{{"panels", &KernelShape::panels},
-                                             {"columns", &KernelShape::columns},
-                                             {"width", &KernelShape::width},
-                                             {"products", &KernelShape::products},
-                                             {"elementBytes", &KernelShape::elementBytes},
-                                             {"rowBytes", &KernelShape::rowBytes},
-                                             {"page", &KernelShape::page},
-                                             {"group", &KernelShape::group},
-                                             {"headDim", &KernelShape::headDim}}};
+constexpr std::array<ShapeField, 10> kShapes{{{"panels", &KernelShape::panels},
+                                              {"columns", &KernelShape::columns},
+                                              {"width", &KernelShape::width},
+                                              {"products", &KernelShape::products},
+                                              {"elementBytes", &KernelShape::elementBytes},
+                                              {"rowBytes", &KernelShape::rowBytes},
+                                              {"page", &KernelShape::page},
+                                              {"group", &KernelShape::group},
+                                              {"headDim", &KernelShape::headDim},
+                                              {"leanScore", &KernelShape::leanScore}}};
 
 llvm::Expected<Choice> readChoice(llvm::StringRef path, const llvm::json::Object &object) {
   Choice choice;

@@ -30,6 +30,8 @@ struct KernelShape {
   int64_t group = 0;       ///< attention: query heads of a cache head
   int64_t headDim = 0;     ///< attention: columns of a key
   int64_t context = 0;     ///< attention: keys of a sequence, at most; 0 unknown
+  int64_t leanScore = 0;   ///< attention: 1 if score and mask are arithmetic of a few terms, which
+                         ///< leaves a warp's registers to its tiles
   bool singleRow = false;  ///< rows: reads or writes rows by index, so one row at a time
 };
 

@@ -17,7 +17,7 @@ namespace quire::tile {
 /// Rows of a weight panel.
 inline constexpr int64_t kPanel = 32;
 /// Rows that a structured attention kernel is written for; its schedule takes the first `queries`.
-inline constexpr int64_t kMaxQueries = 128;
+inline constexpr int64_t kMaxQueries = 192;
 
 /// Discardable kernel attributes between outlining and tiling.
 inline constexpr llvm::StringLiteral kFamilyAttr = "family"; ///< "linear", "attention" or "rows"

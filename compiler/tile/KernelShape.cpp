@@ -13,6 +13,15 @@ int64_t elementBytes(Value tensor) {
   return getElementTypeOrSelf(tensor.getType()).getIntOrFloatBitWidth() / 8;
 }
 
+/// Whether a score or mask takes hardly more registers than its result.
+bool isLean(Region &region) {
+  constexpr size_t kFewOps = 16;
+  return region.front().getOperations().size() <= kFewOps &&
+         llvm::none_of(region.front(), [](Operation &op) {
+           return isa<math::MathDialect>(op.getDialect()) && !isa<math::TanhOp>(op);
+         });
+}
+
 } // namespace
 
 FailureOr<schedule::KernelShape> quire::tile::kernelShape(KernelOp kernel) {
@@ -55,6 +64,7 @@ FailureOr<schedule::KernelShape> quire::tile::kernelShape(KernelOp kernel) {
       shape.rowBytes = elementBytes(online.getQuery());
       shape.group = query[1];
       shape.headDim = query[2];
+      shape.leanScore = isLean(online.getScore()) && isLean(online.getMask());
     }
     shape.singleRow |= isa<AppendOp, GatherOp>(op);
   });

@@ -45,16 +45,22 @@ QUIRE_DEVICE void arriveNamed(int id, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
-/// A position in a ring of `Slots` slots, with the parity of the round.
-template <int Slots> struct RingPosition {
-  u32 slot = 0, parity;
-  __device__ __forceinline__ explicit RingPosition(u32 parity) : parity(parity) {}
+/// A position in a ring of `Slots` slots, with the parity of the round, in one register.
+template <int Slots> class RingPosition {
+public:
+  __device__ __forceinline__ explicit RingPosition(u32 parity) : place(parity * kRound) {}
+  __device__ __forceinline__ u32 slot() const { return place % kRound; }
+  __device__ __forceinline__ u32 parity() const { return place / kRound % 2; }
   __device__ __forceinline__ void advance() {
-    if (++slot == Slots) {
-      slot = 0;
-      parity ^= 1;
-    }
+    if (++place % kRound == Slots)
+      place += kRound - Slots;
   }
+
+private:
+  /// A power of two, so that a number of rounds and a slot fit side by side.
+  static constexpr u32 kRound = (Slots & (Slots - 1)) == 0 ? Slots : 64;
+  static_assert(Slots <= 64, "a ring has at most 64 slots");
+  u32 place;
 };
 
 #if __CUDA_ARCH__ >= 900

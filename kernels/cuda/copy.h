@@ -23,7 +23,20 @@ template <int N> QUIRE_DEVICE void waitCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 
-/// Writes 4 or 16 bytes of shared memory, aligned to as many.
+/// Reads and writes 4 or 16 bytes of shared memory, aligned to as many.
+QUIRE_DEVICE u32 loadShared4(u32 from) {
+  u32 value;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(value) : "r"(from) : "memory");
+  return value;
+}
+QUIRE_DEVICE uint4 loadShared16(u32 from) {
+  uint4 value;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "r"(from)
+               : "memory");
+  return value;
+}
 QUIRE_DEVICE void storeShared4(u32 to, u32 value) {
   asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(value) : "memory");
 }

@@ -22,4 +22,11 @@ QUIRE_DEVICE void startSuccessors() {
 #endif
 }
 
+/// threadIdx.x, read anew: what is computed from it is not kept in registers from outside of a loop.
+QUIRE_DEVICE int threadAgain() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
+
 } // namespace quire

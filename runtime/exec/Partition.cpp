@@ -5,6 +5,40 @@
 #include <string>
 
 namespace quire {
+namespace {
+
+/// Keys that sequences whose items are mixed have together, about what the L2 cache of a GPU holds.
+constexpr int64_t kMixedKeys = 8192;
+
+/// Orders items of whole key ranges, which come in the order of their sequences.
+void arrange(std::span<plan::WorkItem> items) {
+  auto length = [](const plan::WorkItem &item) {
+    return std::min(item.keyEnd, item.position + item.rowCount) - item.keyBegin;
+  };
+  auto isBefore = [&](const plan::WorkItem &a, const plan::WorkItem &b) {
+    return length(a) != length(b)     ? length(a) > length(b)
+           : a.sequence != b.sequence ? a.sequence < b.sequence
+                                      : a.firstRow < b.firstRow;
+  };
+  // Groups are filled from the end, so that the last, whose items level out the rest, is a full
+  // one.
+  size_t end = items.size(), begin = end;
+  int64_t keys = 0;
+  while (begin > 0) {
+    int32_t sequence = items[begin - 1].sequence;
+    keys += items[begin - 1].keyEnd;
+    while (begin > 0 && items[begin - 1].sequence == sequence)
+      --begin;
+    if (keys < kMixedKeys && begin > 0)
+      continue;
+    std::sort(items.begin() + static_cast<ptrdiff_t>(begin),
+              items.begin() + static_cast<ptrdiff_t>(end), isBefore);
+    end = begin;
+    keys = 0;
+  }
+}
+
+} // namespace
 
 Result<int64_t> buildWorkList(const plan::PartitionRecord &record,
                               std::span<const int32_t> queryOffsets,
@@ -42,6 +76,8 @@ Result<int64_t> buildWorkList(const plan::PartitionRecord &record,
       }
     }
   }
+  if (record.split == 0)
+    arrange(items.first(count));
   return static_cast<int64_t>(count);
 }
 

@@ -20,10 +20,10 @@
 // CHECK:   for (long long item = blockIdx.x; item < items; item += gridDim.x) {
 // CHECK:     const TilePlace place = placeInBand<8>(item, items, 8);
 // CHECK:     for (long long [[AT:at[0-9]*]] = 0; [[AT]] < 256; [[AT]] += 64) {
-// CHECK:       await(tiles + [[DRAINED]] + 8 * [[RING:ring[0-9]*]].slot, [[RING]].parity);
+// CHECK:       await(tiles + [[DRAINED]] + 8 * [[RING:ring[0-9]*]].slot(), [[RING]].parity());
 // One slot: 128 rows of x, 64 of each weight, 128 bytes each.
-// CHECK:       arriveExpecting(tiles + [[FILLED]] + 8 * [[RING]].slot, 32768);
-// CHECK:       copyBox(tiles + 0 + [[RING]].slot * 32768 + c * 16384, map0,
+// CHECK:       arriveExpecting(tiles + [[FILLED]] + 8 * [[RING]].slot(), 32768);
+// CHECK:       copyBox(tiles + 0 + [[RING]].slot() * 32768 + c * 16384, map0,
 // CHECK:       copyBox(tiles + 16384 + {{.*}}, map1,
 // CHECK:       copyBox(tiles + 24576 + {{.*}}, map2,
 // CHECK: takeRegisters<232>();

@@ -11,7 +11,7 @@
 // CHECK: tile.load %{{.+}}[%[[ITEM]], %{{.+}}] : memref<?x8xi32> -> tensor<8xi32>
 // CHECK: %[[G:.+]] = tile.work_item 1
 // Rows that the item lacks are not read.
-// CHECK: tile.load {{.+}} rows %[[ROWS:[^ ]+]] : memref<?x4x16xf32> -> tensor<128x2x16xf32>
+// CHECK: tile.load {{.+}} rows %[[ROWS:[^ ]+]] : memref<?x4x16xf32> -> tensor<192x2x16xf32>
 // CHECK: %[[K:.+]] = tile.page_view {{.+}} head %[[G]] keys %[[BEGIN:.+]] to %[[END:.+]] tokens 1 {{.+}} -> tensor<16x?xbf16>
 // CHECK: %[[V:.+]] = tile.page_view {{.+}} head %[[G]] keys %[[BEGIN]] to %[[END]] tokens 0 {{.+}} -> tensor<?x32xbf16>
 // A sink starts the maximum at log2(e) * sink and the sum at 1.
@@ -25,7 +25,7 @@
 // Rows that saw nothing give zeros.
 // CHECK: arith.cmpf oeq
 // CHECK: arith.select
-// CHECK: tile.store {{.+}} rows %[[ROWS]] : tensor<128x2x32xf32>, memref<?x4x32xf32>
+// CHECK: tile.store {{.+}} rows %[[ROWS]] : tensor<192x2x32xf32>, memref<?x4x32xf32>
 func.func @step(%q: tensor<?x4x16xf32>, %c: !cache, %batch: !graph.batch) -> tensor<?x4x32xf32> {
   %sink = graph.weight "sink" [<"s", rows = 4, columns = 1>] : tensor<4xbf16>
   %o = graph.dispatch (%q, %c, %batch, %sink) {

@@ -102,6 +102,46 @@ TEST(Partition, ItemsCoverEveryQueryAndKeyOnce) {
   }
 }
 
+TEST(Partition, LongestItemsOfAFewSequencesComeFirst) {
+  Random random;
+  auto length = [](const WorkItem &item) {
+    return std::min(item.keyEnd, item.position + item.rowCount);
+  };
+  for (int round = 0; round < 300; ++round) {
+    Ragged batch;
+    for (int64_t n = random.integer(1, 12); n > 0; --n) {
+      int64_t queries = random.integer(1, 3000);
+      batch.add(queries, queries + random.integer(0, 3000));
+    }
+    PartitionRecord record{};
+    record.queryTile = static_cast<uint32_t>(random.integer(1, 200));
+    record.minQuery = 1;
+    record.maxQuery = 1u << 30;
+    record.maxSplits = 1;
+    std::vector<WorkItem> items = build(record, batch);
+    // Lengths only rise where the next sequences begin: then none of the earlier ones come again,
+    // and those had 8192 keys together, all but perhaps the first.
+    std::vector<bool> over(batch.keys.size());
+    int64_t keys = 0;
+    size_t groups = 0;
+    std::vector<bool> inGroup(batch.keys.size());
+    for (size_t i = 0; i < items.size(); ++i) {
+      auto sequence = static_cast<size_t>(items[i].sequence);
+      if (i > 0 && length(items[i]) > length(items[i - 1])) {
+        ASSERT_TRUE(groups++ == 0 || keys >= 8192) << "item " << i << ", " << keys << " keys";
+        for (size_t s = 0; s < over.size(); ++s)
+          over[s] = over[s] || inGroup[s];
+        inGroup.assign(inGroup.size(), false);
+        keys = 0;
+      }
+      ASSERT_FALSE(over[sequence]) << "item " << i << " of a sequence that was done";
+      if (!inGroup[sequence])
+        keys += batch.keys[sequence];
+      inGroup[sequence] = true;
+    }
+  }
+}
+
 TEST(Partition, SplitsOfASequenceDoNotDependOnItsNeighbours) {
   Random random;
   PartitionRecord record{1, 1, 1, 16, 25, 0, 0, 0};

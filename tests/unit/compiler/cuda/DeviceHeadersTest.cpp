@@ -86,7 +86,7 @@ constexpr Usage kUsages[] = {
       takeRegisters<232>();
       for (int k = 0; k < n; ++k) {
         arrive(at);
-        await(at, ring.parity);
+        await(at + ring.slot() * 0, ring.parity());
         ring.advance();
       }
       if (threadIdx.x == 0)

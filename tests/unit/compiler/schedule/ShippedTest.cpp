@@ -30,6 +30,7 @@ KernelShape shapeOf(llvm::StringRef target, llvm::StringRef family, const llvm::
   shape.page = size("page");
   shape.group = size("group");
   shape.headDim = size("headDim");
+  shape.leanScore = size("leanScore");
   return shape;
 }
 
