@@ -169,38 +169,8 @@ private:
       return mapping.lookupOrDefault(value);
     for (Value operand : maker->getOperands())
       inlineRegion(b, operand, mapping);
-    Operation *copy = b.clone(*maker, mapping);
-    if (Value product = asProduct(b, copy)) {
-      mapping.map(value, product);
-      copy->erase();
-    }
+    b.clone(*maker, mapping);
     return mapping.lookup(value);
-  }
-
-  static std::optional<double> constantOf(Value value) {
-    FloatAttr attribute;
-    return matchPattern(value, m_Constant(&attribute)) && value.getType().isF32()
-               ? std::optional(attribute.getValueAsDouble())
-               : std::nullopt;
-  }
-
-  /// x / c and (x c) d as one product with a constant, which differs by a rounding and costs a
-  /// score one operation; null for anything else.
-  static Value asProduct(OpBuilder &b, Operation *op) {
-    Value left = op->getNumOperands() == 2 ? op->getOperand(0) : Value();
-    std::optional<double> factor = left ? constantOf(op->getOperand(1)) : std::nullopt;
-    if (!factor || !isa<arith::DivFOp, arith::MulFOp>(op) || *factor == 0)
-      return {};
-    bool divides = isa<arith::DivFOp>(op);
-    double scale = divides ? 1 / *factor : *factor;
-    auto inner = left.getDefiningOp<arith::MulFOp>();
-    std::optional<double> first = inner ? constantOf(inner.getRhs()) : std::nullopt;
-    if (!divides && !first)
-      return {};
-    Value constant = arith::ConstantOp::create(
-        b, op->getLoc(), b.getF32FloatAttr(static_cast<float>(scale * first.value_or(1))));
-    Value other = first ? inner.getLhs() : left;
-    return arith::MulFOp::create(b, op->getLoc(), other, constant);
   }
 
   /// The score, without its factor, and mask regions, element by element, with positions as values.
