@@ -44,10 +44,10 @@ constexpr Usage kUsages[] = {
       waitCopies<1>();
       waitCopies<0>();
       __syncthreads();
-      uint4 v = reinterpret_cast<const uint4 *>(shared)[127 - threadIdx.x];
+      uint4 v = loadShared16(at + 16 * (127 - threadIdx.x));
       storeShared16(at + 16 * threadIdx.x, v);
       storeShared4(at + 4 * threadIdx.x + 4096, v.x);
-      i[threadIdx.x] = v.x ^ v.y ^ v.z ^ v.w;)"},
+      i[threadIdx.x] = v.x ^ v.y ^ v.z ^ v.w ^ loadShared4(at + 4 * threadIdx.x + 4096);)"},
     {"mma", false, R"(
       u32 a[4];
       loadMatrix4(a, at + 16 * (threadIdx.x % 32));
@@ -86,7 +86,7 @@ constexpr Usage kUsages[] = {
       takeRegisters<232>();
       for (int k = 0; k < n; ++k) {
         arrive(at);
-        await(at + ring.slot() * 0, ring.parity());
+        await(at, ring.parity());
         ring.advance();
       }
       if (threadIdx.x == 0)
@@ -95,14 +95,15 @@ constexpr Usage kUsages[] = {
         syncNamed(1, 128);
       else
         arriveNamed(1, 128);
-      f[threadIdx.x] = ring.slot;)"},
+      f[threadIdx.x] = ring.slot();)"},
     {"launch", false, R"(
       awaitPredecessors();
-      startSuccessors();)"},
+      startSuccessors();
+      i[threadAgain()] = 0;)"},
     {"items", false, R"(
       const TilePlace place = placeInBand<8>(blockIdx.x, n, 16);
       i[2 * blockIdx.x] = int(place.row);
-      i[2 * blockIdx.x + 1] = int(place.column);)"},
+      i[2 * blockIdx.x + 1] = int(place.column + takeItem(*reinterpret_cast<u32 *>(f), n));)"},
     {"tma", true, R"(
       const TensorMap &map = *reinterpret_cast<const TensorMap *>(b);
       if (threadIdx.x == 0) {
