@@ -2,6 +2,7 @@
 #include "tools/quire-compile/Result.h"
 
 #include "tools/common/AskProgramMemory.h"
+#include "tools/common/Format.h"
 
 #include "runtime/plan/Describe.h"
 #include "runtime/plan/Names.h"
@@ -9,21 +10,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include <cstdarg>
 #include <cstdio>
 #include <filesystem>
 
 namespace quire {
 namespace {
-
-[[gnu::format(printf, 1, 2)]] std::string format(const char *pattern, ...) {
-  va_list arguments;
-  va_start(arguments, pattern);
-  char buffer[512];
-  std::vsnprintf(buffer, sizeof buffer, pattern, arguments);
-  va_end(arguments);
-  return buffer;
-}
 
 std::string amount(uint64_t bytes) {
   return format("%14llu bytes  %10.3f MB", static_cast<unsigned long long>(bytes),

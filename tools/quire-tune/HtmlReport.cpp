@@ -1,23 +1,14 @@
 // The page of Report.h: no script and nothing from elsewhere, drawings are SVG.
 #include "tools/quire-tune/Report.h"
 
+#include "tools/common/Format.h"
+
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
-#include <cstdio>
 #include <set>
 
 namespace quire::tune {
 namespace {
-
-[[gnu::format(printf, 1, 2)]] std::string format(const char *pattern, ...) {
-  va_list arguments;
-  va_start(arguments, pattern);
-  char buffer[512];
-  std::vsnprintf(buffer, sizeof buffer, pattern, arguments);
-  va_end(arguments);
-  return buffer;
-}
 
 std::string escaped(const std::string &text) {
   std::string result;

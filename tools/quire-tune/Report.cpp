@@ -1,21 +1,12 @@
 // The Markdown half of Report.h.
 #include "tools/quire-tune/Report.h"
 
+#include "tools/common/Format.h"
+
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 
 namespace quire::tune {
 namespace {
-
-[[gnu::format(printf, 1, 2)]] std::string format(const char *pattern, ...) {
-  va_list arguments;
-  va_start(arguments, pattern);
-  char buffer[512];
-  std::vsnprintf(buffer, sizeof buffer, pattern, arguments);
-  va_end(arguments);
-  return buffer;
-}
 
 std::string cell(const Tried *tried, uint32_t use) {
   if (!tried)
