@@ -120,7 +120,7 @@ TEST(Partition, LongestItemsOfAFewSequencesComeFirst) {
     record.maxSplits = 1;
     std::vector<WorkItem> items = build(record, batch);
     // Lengths only rise where the next sequences begin: then none of the earlier ones come again,
-    // and those had 8192 keys together, all but perhaps the first.
+    // and those had 2048 keys together, all but perhaps the first.
     std::vector<bool> over(batch.keys.size());
     int64_t keys = 0;
     size_t groups = 0;
@@ -128,7 +128,7 @@ TEST(Partition, LongestItemsOfAFewSequencesComeFirst) {
     for (size_t i = 0; i < items.size(); ++i) {
       auto sequence = static_cast<size_t>(items[i].sequence);
       if (i > 0 && length(items[i]) > length(items[i - 1])) {
-        ASSERT_TRUE(groups++ == 0 || keys >= 8192) << "item " << i << ", " << keys << " keys";
+        ASSERT_TRUE(groups++ == 0 || keys >= 2048) << "item " << i << ", " << keys << " keys";
         for (size_t s = 0; s < over.size(); ++s)
           over[s] = over[s] || inGroup[s];
         inGroup.assign(inGroup.size(), false);
