@@ -221,8 +221,8 @@ StringRef approximateFunction(Operation *op) {
       .Default(StringRef());
 }
 
-/// 1 / c for a division by a constant c, where that is a normal number: a product, an ulp or two from
-/// the quotient, instead of a division's many instructions.
+/// 1 / c for a division by a constant c, where that is a normal number: a product, an ulp or two
+/// from the quotient, instead of a division's many instructions.
 std::optional<std::string> reciprocalOfDivisor(Operation *op) {
   llvm::APFloat divisor(0.0f);
   if (!isa<arith::DivFOp>(op) || !op->getResult(0).getType().isF32() ||
@@ -318,6 +318,13 @@ std::string expressionOf(Operation *op, ArrayRef<std::string> v,
       })
       .Case<arith::CeilDivSIOp, arith::CeilDivUIOp>(
           [&](Operation *) { return "((" + v[0] + " + " + v[1] + " - 1) / " + v[1] + ")"; })
+      .Case([&](arith::FloorDivSIOp quotient) {
+        llvm::APInt divisor;
+        if (!matchPattern(quotient.getRhs(), m_ConstantInt(&divisor)) ||
+            !divisor.isStrictlyPositive())
+          return std::string();
+        return "((" + v[0] + " - (" + v[0] + " < 0 ? " + v[1] + " - 1 : 0)) / " + v[1] + ")";
+      })
       .Default([](Operation *) { return std::string(); });
 }
 

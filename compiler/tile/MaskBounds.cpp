@@ -1,7 +1,8 @@
-// The analysis walks the mask's expression. Integers are intervals over the tile's queries and
-// heads plus at most one term in the key, scale * floor((key + offset) / divisor); comparisons of
-// those become key intervals; "and" intersects, "or" lists alternatives, "not" is pushed down to
-// the comparisons.
+// The analysis walks the mask's expression. Integers are sums of what queries and heads determine,
+// each within an interval over the tile, plus at most one term in the key,
+// scale * floor((key + offset) / divisor); comparisons of those become key intervals; "and"
+// intersects, "or" lists alternatives, "not" is pushed down to the comparisons. A remainder is its
+// dividend less a multiple, so that query - query % 1024 is known to be a multiple of 1024.
 #include "compiler/tile/MaskBounds.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -19,11 +20,35 @@ namespace {
 /// Larger than any key position, small enough to add to.
 constexpr int64_t kFar = int64_t(1) << 40;
 
-/// scale * floor((key + offset) / divisor) + rest, with rest in [low, high].
-struct Term {
-  int64_t scale = 0, offset = 0, divisor = 1;
+/// factor * atom, where the atom, a value of the mask or the floor of it over a divisor, lies in
+/// [low, high] for the queries and heads of the tile.
+struct Part {
+  std::pair<Value, int64_t> atom;
+  int64_t factor;
   OpFoldResult low, high;
 };
+
+/// scale * floor((key + offset) / divisor) + the sum of parts + constant
+struct Term {
+  int64_t scale = 0, offset = 0, divisor = 1, constant = 0;
+  SmallVector<Part, 2> parts;
+
+  /// What does not depend on the key is one number for all queries and heads.
+  bool isFixed() const { return parts.empty(); }
+  std::optional<int64_t> asConstant() const {
+    return scale == 0 && parts.empty() ? std::optional(constant) : std::nullopt;
+  }
+};
+
+/// The value that casts between integer types widen or narrow.
+Value withoutCasts(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
 
 using Ranges = SmallVector<KeyRange, 2>;
 
@@ -58,17 +83,33 @@ private:
 
   // --- Integers ----------------------------------------------------------------------------------
 
-  std::optional<Term> fixed(OpFoldResult low, OpFoldResult high) {
+  static Term fixed(int64_t constant) {
     Term term;
-    term.low = low;
-    term.high = high;
+    term.constant = constant;
     return term;
+  }
+  static Term between(Value atom, int64_t divisor, OpFoldResult low, OpFoldResult high) {
+    Term term;
+    term.parts.push_back({{atom, divisor}, 1, low, high});
+    return term;
+  }
+
+  /// The least (greatest) value of what does not depend on the key.
+  OpFoldResult bound(const Term &term, bool isLow) {
+    AffineExpr sum = builder.getAffineConstantExpr(term.constant);
+    SmallVector<OpFoldResult> operands;
+    for (const Part &part : term.parts) {
+      sum = sum + dim(operands.size()) * part.factor;
+      operands.push_back((part.factor > 0) == isLow ? part.low : part.high);
+    }
+    return apply(sum, operands);
   }
 
   std::optional<Term> argument(BlockArgument argument) {
     auto from = [&](Value base, Value tensor, int64_t dimension) {
       int64_t size = cast<RankedTensorType>(tensor.getType()).getShape()[dimension];
-      return fixed(OpFoldResult(base), apply(dim(0) + (size - 1), {OpFoldResult(base)}));
+      return between(argument, 1, OpFoldResult(base),
+                     apply(dim(0) + (size - 1), {OpFoldResult(base)}));
     };
     switch (argument.getArgNumber()) {
     case 0:
@@ -76,7 +117,6 @@ private:
     case 1: {
       Term key;
       key.scale = 1;
-      key.low = key.high = number(0);
       return key;
     }
     case 2:
@@ -86,52 +126,70 @@ private:
       if (!isa<IntegerType>(capture.getType()))
         return std::nullopt;
       Value index = arith::IndexCastOp::create(builder, loc, builder.getIndexType(), capture);
-      return fixed(OpFoldResult(index), OpFoldResult(index));
+      return between(argument, 1, OpFoldResult(index), OpFoldResult(index));
     }
     }
   }
 
   std::optional<Term> add(const Term &a, const Term &b, int64_t sign) {
-    Term sum;
     if (a.scale && b.scale && (a.offset != b.offset || a.divisor != b.divisor))
       return std::nullopt;
     const Term &key = a.scale ? a : b;
+    Term sum = a;
     sum.offset = key.offset;
     sum.divisor = key.divisor;
     sum.scale = a.scale + sign * b.scale;
-    AffineExpr expression = dim(0) + dim(1) * sign;
-    sum.low = apply(expression, {a.low, sign > 0 ? b.low : b.high});
-    sum.high = apply(expression, {a.high, sign > 0 ? b.high : b.low});
+    sum.constant += sign * b.constant;
+    for (Part part : b.parts) {
+      part.factor *= sign;
+      auto same = llvm::find_if(sum.parts, [&](const Part &p) { return p.atom == part.atom; });
+      if (same == sum.parts.end())
+        sum.parts.push_back(part);
+      else
+        same->factor += part.factor;
+    }
+    llvm::erase_if(sum.parts, [](const Part &part) { return part.factor == 0; });
     return sum;
   }
 
-  std::optional<Term> multiply(const Term &a, int64_t factor) {
-    Term product = a;
+  Term multiply(Term product, int64_t factor) {
     product.scale *= factor;
-    product.low = apply(dim(0) * factor, {factor >= 0 ? a.low : a.high});
-    product.high = apply(dim(0) * factor, {factor >= 0 ? a.high : a.low});
+    product.constant *= factor;
+    for (Part &part : product.parts)
+      part.factor *= factor;
+    if (factor == 0)
+      product.parts.clear();
     return product;
   }
 
-  /// Positions are not negative, so truncating and flooring division agree on a plain key.
-  std::optional<Term> divide(const Term &a, int64_t divisor, bool floors) {
+  /// floor(a / divisor), where `a` is the value `dividend` of the mask. Positions are not negative,
+  /// so truncating and flooring division agree on a plain key.
+  std::optional<Term> divide(const Term &a, Value dividend, int64_t divisor, bool floors) {
     if (divisor <= 0)
       return std::nullopt;
-    Term quotient = a;
     if (a.scale == 0) {
-      if (!floors && !(isZeroOrMore(a.low)))
+      OpFoldResult low = bound(a, /*isLow=*/true), high = bound(a, /*isLow=*/false);
+      if (!floors && !isZeroOrMore(low))
         return std::nullopt;
-      quotient.low = apply(dim(0).floorDiv(divisor), {a.low});
-      quotient.high = apply(dim(0).floorDiv(divisor), {a.high});
-      return quotient;
+      AffineExpr quotient = dim(0).floorDiv(divisor);
+      if (a.isFixed())
+        return fixed(*getConstantIntValue(apply(quotient, {low})));
+      return between(withoutCasts(dividend), divisor, apply(quotient, {low}),
+                     apply(quotient, {high}));
     }
-    std::optional<int64_t> low = getConstantIntValue(a.low), high = getConstantIntValue(a.high);
-    if (a.scale != 1 || a.divisor != 1 || !low || low != high || (*low < 0 && !floors))
+    if (a.scale != 1 || a.divisor != 1 || !a.isFixed() || (a.constant < 0 && !floors))
       return std::nullopt;
-    quotient.offset = a.offset + *low;
+    Term quotient;
+    quotient.scale = 1;
+    quotient.offset = a.offset + a.constant;
     quotient.divisor = divisor;
-    quotient.low = quotient.high = number(0);
     return quotient;
+  }
+
+  /// a - divisor * floor(a / divisor), for an `a` that is not negative.
+  std::optional<Term> remainder(const Term &a, Value dividend, int64_t divisor) {
+    std::optional<Term> quotient = divide(a, dividend, divisor, /*floors=*/false);
+    return quotient ? add(a, multiply(*quotient, divisor), -1) : std::nullopt;
   }
 
   /// True for what is known not to be negative: positions and heads themselves, constants.
@@ -144,7 +202,7 @@ private:
   std::optional<Term> integer(Value expression) {
     APInt constant;
     if (matchPattern(expression, m_ConstantInt(&constant)))
-      return fixed(number(constant.getSExtValue()), number(constant.getSExtValue()));
+      return fixed(constant.getSExtValue());
     if (auto block = dyn_cast<BlockArgument>(expression))
       return argument(block);
     Operation *source = expression.getDefiningOp();
@@ -154,26 +212,26 @@ private:
       if (!terms.back())
         return std::nullopt;
     }
-    auto constantOf = [](const Term &term) -> std::optional<int64_t> {
-      std::optional<int64_t> low = getConstantIntValue(term.low),
-                             high = getConstantIntValue(term.high);
-      return term.scale == 0 && low && low == high ? low : std::nullopt;
-    };
     return llvm::TypeSwitch<Operation *, std::optional<Term>>(source)
         .Case<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>([&](auto) { return terms[0]; })
         .Case([&](arith::AddIOp) { return add(*terms[0], *terms[1], 1); })
         .Case([&](arith::SubIOp) { return add(*terms[0], *terms[1], -1); })
         .Case([&](arith::MulIOp) -> std::optional<Term> {
-          if (std::optional<int64_t> factor = constantOf(*terms[1]))
+          if (std::optional<int64_t> factor = terms[1]->asConstant())
             return multiply(*terms[0], *factor);
-          if (std::optional<int64_t> factor = constantOf(*terms[0]))
+          if (std::optional<int64_t> factor = terms[0]->asConstant())
             return multiply(*terms[1], *factor);
           return std::nullopt;
         })
         .Case<arith::DivSIOp, arith::FloorDivSIOp>([&](auto) -> std::optional<Term> {
-          std::optional<int64_t> divisor = constantOf(*terms[1]);
-          return divisor ? divide(*terms[0], *divisor, isa<arith::FloorDivSIOp>(source))
+          std::optional<int64_t> divisor = terms[1]->asConstant();
+          return divisor ? divide(*terms[0], source->getOperand(0), *divisor,
+                                  isa<arith::FloorDivSIOp>(source))
                          : std::nullopt;
+        })
+        .Case([&](arith::RemSIOp) -> std::optional<Term> {
+          std::optional<int64_t> divisor = terms[1]->asConstant();
+          return divisor ? remainder(*terms[0], source->getOperand(0), *divisor) : std::nullopt;
         })
         .Default([](Operation *) { return std::optional<Term>(); });
   }
@@ -197,7 +255,7 @@ private:
   Ranges atMost(const Term &term, int64_t limit) {
     KeyRange range;
     range.must = KeyInterval();
-    auto bound = [&](OpFoldResult rest, KeyInterval &interval) {
+    auto limitKeys = [&](OpFoldResult rest, KeyInterval &interval) {
       if (term.scale > 0) { // key + offset < (floor((limit - rest) / scale) + 1) * divisor
         AffineExpr quotient = (-dim(0) + limit).floorDiv(term.scale) + 1;
         interval.upper = value(apply(quotient * term.divisor - term.offset, {rest}));
@@ -211,8 +269,8 @@ private:
                                                                value(number(0)));
       }
     };
-    bound(term.low, range.may);
-    bound(term.high, *range.must);
+    limitKeys(bound(term, /*isLow=*/true), range.may);
+    limitKeys(bound(term, /*isLow=*/false), *range.must);
     return {range};
   }
 
@@ -271,9 +329,9 @@ private:
   Ranges comparison(arith::CmpIOp compare, bool holds) {
     std::optional<Term> left = integer(compare.getLhs()), right = integer(compare.getRhs());
     std::optional<Term> difference = left && right ? add(*left, *right, -1) : std::nullopt;
-    std::optional<Term> negated = difference ? multiply(*difference, -1) : std::nullopt;
-    if (!difference || !negated)
+    if (!difference)
       return dontKnow(compare);
+    Term negated = multiply(*difference, -1);
     arith::CmpIPredicate predicate =
         holds ? compare.getPredicate() : arith::invertPredicate(compare.getPredicate());
     switch (predicate) {
@@ -282,13 +340,13 @@ private:
     case arith::CmpIPredicate::slt:
       return atMost(*difference, -1);
     case arith::CmpIPredicate::sge:
-      return atMost(*negated, 0);
+      return atMost(negated, 0);
     case arith::CmpIPredicate::sgt:
-      return atMost(*negated, -1);
+      return atMost(negated, -1);
     case arith::CmpIPredicate::eq:
-      return conjunction(atMost(*difference, 0), atMost(*negated, 0));
+      return conjunction(atMost(*difference, 0), atMost(negated, 0));
     case arith::CmpIPredicate::ne:
-      return disjunction(atMost(*difference, -1), atMost(*negated, -1));
+      return disjunction(atMost(*difference, -1), atMost(negated, -1));
     default:
       return dontKnow(compare);
     }

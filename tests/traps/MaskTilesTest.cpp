@@ -153,6 +153,10 @@ const MaskCase kCases[] = {
     {"prefix", Mask::Prefix, [](int64_t q, int64_t k) { return k <= q || k < kPrefix; }},
     {"windowAndPrefix", Mask::WindowAndPrefix,
      [](int64_t q, int64_t k) { return (k <= q && q - k < kWindow) || k < kPrefix; }},
+    {"document", Mask::Document,
+     [](int64_t q, int64_t k) { return k <= q && q - k <= q % kWindow; }},
+    {"chunk", Mask::Chunk,
+     [](int64_t q, int64_t k) { return k <= q && k / kWindow == q / kWindow; }},
     {"full", Mask::Full, [](int64_t, int64_t) { return true; }},
 };
 

@@ -9,6 +9,7 @@
 // CHECK-DAG: #[[$MINUS99:.+]] = affine_map<(d0) -> (d0 - 99)>
 // CHECK-DAG: #[[$MINUS92:.+]] = affine_map<(d0) -> (d0 - 92)>
 // CHECK-DAG: #[[$CHUNK:.+]] = affine_map<(d0) -> ((d0 floordiv 64) * 64)>
+// CHECK-DAG: #[[$LASTCHUNK:.+]] = affine_map<(d0) -> (((d0 + 7) floordiv 64) * 64)>
 // CHECK-DAG: #[[$CHUNKEND:.+]] = affine_map<(d0) -> (((d0 + 7) floordiv 64) * 64 + 64)>
 
 // Full tiles up to the first query, partial ones up to the last; both within the item's keys.
@@ -278,7 +279,45 @@ tile.kernel @not_future(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, 
   tile.return
 }
 
-// A remainder is not followed: its keys are masked one by one, the rest of the mask still bounds the loop.
+// Documents of 64 keys, by a remainder: query - query % 64 is a multiple of 64, as for the chunks above.
+// CHECK-LABEL: tile.kernel @document(
+// CHECK-SAME: %[[POS:[a-z0-9]+]]: index, %[[BEGIN:[a-z0-9]+]]: index, %[[END:[a-z0-9]+]]: index
+// CHECK-DAG: %[[LOW:.+]] = affine.apply #[[$CHUNK]](%[[POS]])
+// CHECK-DAG: %[[FULLLOW:.+]] = affine.apply #[[$LASTCHUNK]](%[[POS]])
+// CHECK-DAG: %[[FROM:.+]] = arith.maxsi %[[BEGIN]], %[[LOW]]
+// CHECK-DAG: %[[B:.+]] = arith.maxsi %[[BEGIN]], %[[FULLLOW]]
+// CHECK: tile.online_attention query
+// CHECK: tile.online_attention full
+// CHECK: tile.online_attention query
+// CHECK-NOT: scf.for
+tile.kernel @document(%q: memref<?x4x16xf32>, %kpool: memref<?x2x16x32xbf16>, %vpool: memref<?x2x32x16xbf16>,
+    %table: memref<?xi32>, %pos: index, %begin: index, %end: index, %head: index)
+    binds [<operand>, <pool, 1, "k">, <pool, 1, "v">, <batch, "block_table">, <scalar, "a">, <scalar, "b">, <scalar, "c">, <scalar, "d">]
+    schedule <queries = 8, keys = 32> {
+  %c0 = arith.constant 0 : index
+  %qt = tile.load %q[%c0, %c0, %c0] : memref<?x4x16xf32> -> tensor<8x2x16xf32>
+  %k = tile.page_view %kpool, %table[%c0] head %c0 keys %begin to %end tokens 1 : memref<?x2x16x32xbf16>, memref<?xi32> -> tensor<16x?xbf16>
+  %v = tile.page_view %vpool, %table[%c0] head %c0 keys %begin to %end tokens 0 : memref<?x2x32x16xbf16>, memref<?xi32> -> tensor<?x16xbf16>
+  %a0 = tensor.empty() : tensor<8x2x16xf32>
+  %m0 = tensor.empty() : tensor<8x2xf32>
+  %r:3 = tile.online_attention query(%qt at %pos head %head) key(%k at %begin end %end) value(%v) outs(%a0, %m0, %m0) score {
+  ^bb0(%s: f32, %qp: i32, %kp: i32, %h: i32):
+    tile.yield %s : f32
+  } mask {
+  ^bb0(%qp: i32, %kp: i32, %h: i32):
+    %c64 = arith.constant 64 : i32
+    %causal = arith.cmpi sle, %kp, %qp : i32
+    %distance = arith.subi %qp, %kp : i32
+    %in = arith.remsi %qp, %c64 : i32
+    %near = arith.cmpi sle, %distance, %in : i32
+    %seen = arith.andi %causal, %near : i1
+    tile.yield %seen : i1
+  } : tensor<8x2x16xf32>, tensor<16x?xbf16>, tensor<?x16xbf16> -> tensor<8x2x16xf32>, tensor<8x2xf32>, tensor<8x2xf32>
+  tile.store %r#0, %q[%c0, %c0, %c0] : tensor<8x2x16xf32>, memref<?x4x16xf32>
+  tile.return
+}
+
+// A remainder of the key is not followed: its keys are masked one by one, the rest of the mask still bounds the loop.
 // CHECK-LABEL: tile.kernel @even_keys(
 // CHECK-SAME: %[[POS:[a-z0-9]+]]: index, %[[BEGIN:[a-z0-9]+]]: index, %[[END:[a-z0-9]+]]: index
 // CHECK: %[[LAST:.+]] = affine.apply #[[$PLUS8]](%[[POS]])

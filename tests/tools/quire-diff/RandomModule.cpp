@@ -9,7 +9,8 @@ namespace quire::test {
 namespace {
 
 const char *const kScores[] = {"scaled", "soft-cap", "ALiBi", "s (1 + 0.1 cos(q - k))"};
-const char *const kMasks[] = {"causal", "window", "prefix", "window and prefix", "strict", "full"};
+const char *const kMasks[] = {"causal",   "window", "prefix", "window and prefix",
+                              "document", "chunk",  "strict", "full"};
 
 /// Writes ops on score tensors, numbering the values.
 class ScoreText {
@@ -108,6 +109,16 @@ std::string masked(const RandomModel &model, ScoreText &text, const std::string 
     seen = text.logic("arith.andi", seen,
                       text.compare("slt", text.binary("arith.subi", query, key),
                                    text.integer(model.window)));
+  if (model.mask == Mask::Document)
+    seen = text.logic("arith.andi", seen,
+                      text.compare("sle", text.binary("arith.subi", query, key),
+                                   text.binary("arith.remsi", query, text.integer(model.window))));
+  if (model.mask == Mask::Chunk) {
+    std::string length = text.integer(model.window);
+    seen = text.logic("arith.andi", seen,
+                      text.compare("eq", text.binary("arith.floordivsi", key, length),
+                                   text.binary("arith.floordivsi", query, length)));
+  }
   if (model.mask == Mask::Prefix || model.mask == Mask::WindowAndPrefix)
     seen = text.logic("arith.ori", seen, text.compare("slt", key, text.integer(model.prefix)));
   return text.select(seen, score, text.infinity());

@@ -8,7 +8,8 @@
 namespace quire::test {
 
 enum class Score { Scaled, SoftCap, Alibi, Odd, Count };
-enum class Mask { Causal, Window, Prefix, WindowAndPrefix, Strict, Full, Count };
+/// Document: from the last multiple of `window` on, by a remainder; Chunk: likewise, by quotients.
+enum class Mask { Causal, Window, Prefix, WindowAndPrefix, Document, Chunk, Strict, Full, Count };
 
 struct RandomModel {
   Score score = Score::Scaled;
