@@ -5,12 +5,14 @@
 //                                                  cuda.warps = array<i64: 2, 2, 1>} { … }
 //
 // Loops and contractions of many rows are walked by fragments, or by warpgroups where the schedule
-// asks for wgmma, the GPU has it and the operands can come by TMA. Warps divide a product's rows
-// and columns so that they read as little of both operands as possible; where rows are reduced, a
-// row stays in one warp.
+// asks for wgmma, the GPU has it and the operands can come by TMA; contractions of few rows by
+// slices, where it asks for warps that divide the depth. Warps divide a product's rows and columns
+// so that they read as little of both operands as possible; where rows are reduced, a row stays in
+// one warp.
 #include "compiler/cuda/FragmentsPrinter.h"
 #include "compiler/cuda/Passes.h"
 #include "compiler/cuda/Schedules.h"
+#include "compiler/cuda/SlicesPrinter.h"
 #include "compiler/cuda/WarpgroupsPrinter.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -89,10 +91,14 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
       return signalPassFailure();
     }
     SmallVector<int64_t> division{warps, 1, 1};
+    bool bySlices =
+        schedule.parallelDepth && StringRef(arch).starts_with("sm_90") && canWalkBySlices(kernel);
     int64_t warpgroups = schedule.wgmma && !byRows && StringRef(arch).starts_with("sm_90")
                              ? consumerWarpgroups(kernel)
                              : 0;
-    if (warpgroups > 0) {
+    if (bySlices) {
+      // All warps have all rows and columns.
+    } else if (warpgroups > 0) {
       division = {4 * warpgroups, 1, 1};
     } else if (!byRows && schedule.parallelKeys) {
       division = {1, 1, warps};
@@ -113,9 +119,16 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
         warps /= 2;
       division = {warps, 1, 1};
     }
-    kernel->setAttr(kWalk, builder.getStringAttr(warpgroups > 0 ? "warpgroups"
-                                                 : byRows       ? "rows"
-                                                                : "fragments"));
+    kernel->setAttr(kWalk, builder.getStringAttr(bySlices         ? "slices"
+                                                 : warpgroups > 0 ? "warpgroups"
+                                                 : byRows         ? "rows"
+                                                                  : "fragments"));
+    if (schedule.parallelDepth && !bySlices)
+      remark::missed(kernel.getLoc(),
+                     remark::RemarkOpts::name("slices").category("quire-cuda-choose-walk"))
+          << remark::add("@{0} asks for warps that divide the depth and gets others: its weights "
+                         "cannot come by TMA, or the GPU has none",
+                         kernel.getSymName());
     if (schedule.wgmma && warpgroups == 0)
       remark::missed(kernel.getLoc(),
                      remark::RemarkOpts::name("wgmma").category("quire-cuda-choose-walk"))
@@ -127,6 +140,8 @@ struct ChooseWalk : quire::cuda::impl::ChooseWalkBase<ChooseWalk> {
     int64_t stages = schedule.stages;
     if (schedule.wgmma && warpgroups == 0)
       stages = std::min<int64_t>(stages, loops ? 1 : 2);
+    if (schedule.parallelDepth && !bySlices)
+      stages = std::min<int64_t>(stages, 4);
     if (!byRows && stages)
       kernel->setAttr(kStages, builder.getI64IntegerAttr(stages));
   }

@@ -8,7 +8,7 @@
 namespace quire::cuda {
 
 /// Attributes of a kernel that carry the decisions of stage C-cuda.
-inline constexpr llvm::StringLiteral kWalk = "cuda.walk";   ///< "rows", "fragments" or "warpgroups"
+inline constexpr llvm::StringLiteral kWalk = "cuda.walk";   ///< "rows", "fragments", …
 inline constexpr llvm::StringLiteral kWarps = "cuda.warps"; ///< [along rows, along columns, copies]
 inline constexpr llvm::StringLiteral kStages = "cuda.stages"; ///< tiles in flight of a loop
 inline constexpr llvm::StringLiteral kInstruction = "cuda.instruction"; ///< of a contraction
@@ -64,8 +64,9 @@ bool isScalarOp(mlir::Operation *op);
 /// One dimension of the grid's place of work item `item`; the last dimension runs fastest.
 std::string itemExpression(tile::KernelOp kernel, int64_t dimension, const std::string &item);
 
-/// The three ways of walking a kernel.
+/// The ways of walking a kernel.
 mlir::LogicalResult printRows(KernelContext &context);
+mlir::LogicalResult printSlices(KernelContext &context);
 mlir::LogicalResult printFragments(KernelContext &context);
 mlir::LogicalResult printWarpgroups(KernelContext &context);
 

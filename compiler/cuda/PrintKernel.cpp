@@ -62,7 +62,10 @@ FailureOr<CudaKernel> cuda::printCudaKernel(tile::KernelOp kernel) {
   FailureOr<std::string> list = parameters(context);
   if (failed(list))
     return failure();
-  auto print = walk == "rows" ? printRows : walk == "fragments" ? printFragments : printWarpgroups;
+  auto print = walk == "rows"        ? printRows
+               : walk == "slices"    ? printSlices
+               : walk == "fragments" ? printFragments
+                                     : printWarpgroups;
   if (failed(print(context)))
     return failure();
   for (size_t map = 0; map < context.tensorMaps.size(); ++map)

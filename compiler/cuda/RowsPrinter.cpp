@@ -282,7 +282,7 @@ void RowsPrinter::write(const Address &where, const std::string &value, int64_t 
                         StringRef number, int64_t units, CodeText &chunk, CodeText &element) {
   std::string type = storageType(where.element);
   text.open();
-  openShared(text, number, "thread", units, context.threads());
+  openShared(text, number, "thread", units, 32 * context.warps);
   CodeText &out = text;
   out.append(chunk);
   std::string guard = where.guard.empty() ? "" : "if (" + where.guard + ") ";

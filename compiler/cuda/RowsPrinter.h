@@ -1,5 +1,5 @@
 // The walk by rows as it is shared by its two parts: stores and control flow (RowsPrinter.cpp), and
-// reductions (RowsReductions.cpp).
+// reductions (RowsReductions.cpp); the walk by slices has its stores.
 #pragma once
 
 #include "compiler/cuda/EarlyReads.h"
@@ -11,8 +11,17 @@ namespace quire::cuda {
 class RowsPrinter {
 public:
   explicit RowsPrinter(KernelContext &context);
+  virtual ~RowsPrinter() = default;
 
-  mlir::LogicalResult run() { return block(context.kernel.entry()); }
+  virtual mlir::LogicalResult run() { return block(context.kernel.entry()); }
+
+protected:
+  virtual ElementScope scope(CodeText &chunk, CodeText &element, int64_t width);
+  mlir::LogicalResult store(tile::StoreOp op);
+
+  KernelContext &context;
+  CodeText &text;
+  int64_t vector; ///< elements of a chunk of what is stored, at most
 
 private:
   mlir::LogicalResult block(mlir::Block &ops);
@@ -26,13 +35,11 @@ private:
   mlir::LogicalResult assign(mlir::ValueRange values, mlir::ValueRange sources);
   mlir::FailureOr<std::string> scalar(mlir::Value value);
 
-  ElementScope scope(CodeText &chunk, CodeText &element, int64_t width);
   std::optional<std::string> held(mlir::Value value, const Coordinates &at);
   /// A loop of the block (or warp) over `count` units of work, as one variable.
   void openShared(CodeText &out, llvm::StringRef name, llvm::StringRef first, int64_t count,
                   int64_t workers);
 
-  mlir::LogicalResult store(tile::StoreOp op);
   mlir::LogicalResult storePart(tile::StoreOp op, mlir::RankedTensorType type, int64_t begin,
                                 int64_t end);
   void write(const Address &where, const std::string &value, int64_t width, llvm::StringRef number,
@@ -46,9 +53,6 @@ private:
                              const Coordinates &resultAt, llvm::StringRef name,
                              llvm::StringRef parts, llvm::StringRef partial);
 
-  KernelContext &context;
-  CodeText &text;
-  int64_t vector; ///< elements of 16 bytes
   EarlyReads early;
 };
 

@@ -13,6 +13,7 @@ struct ScheduleView {
   bool fma = false;   ///< products element by element, not on tensor cores
   bool wgmma = false; ///< products of warpgroups where they can be had
   bool parallelKeys = false;
+  bool parallelDepth = false;
 
   explicit ScheduleView(tile::KernelOp kernel) {
     std::optional<tile::ScheduleAttr> schedule = kernel.getSchedule();
@@ -24,6 +25,7 @@ struct ScheduleView {
     fma = schedule->getInstruction() == tile::Instruction::Fma;
     wgmma = schedule->getInstruction() == tile::Instruction::Wgmma;
     parallelKeys = schedule->getParallel() == tile::Parallel::Keys;
+    parallelDepth = schedule->getParallel() == tile::Parallel::Depth;
   }
 };
 

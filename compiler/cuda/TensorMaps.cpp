@@ -103,6 +103,21 @@ FailureOr<BoxedTile> cuda::planBoxes(Operation *load, std::vector<TensorMap> &ma
   return BoxedTile{load->getResult(0), memory, add(map, maps), llvm::product_of(box)};
 }
 
+unsigned cuda::planBlocks(tile::LoadOp load, int64_t rows, int64_t blocks,
+                          std::vector<TensorMap> &maps) {
+  constexpr int64_t kBlock = 64; // elements
+  auto buffer = cast<MemRefType>(load.getBuffer().getType());
+  ArrayRef<int64_t> shape = buffer.getShape();
+  TensorMap map;
+  map.buffer = numberOf(load.getBuffer(), load->getParentOfType<tile::KernelOp>());
+  map.isBfloat = buffer.getElementType().isBF16();
+  map.swizzle = 2 * kBlock;
+  map.extents = {kBlock, shape[0], shape[1] / kBlock};
+  map.strides = {2, shape[1] * 2, kBlock * 2};
+  map.box = {kBlock, static_cast<uint32_t>(rows), static_cast<uint32_t>(blocks)};
+  return add(map, maps);
+}
+
 unsigned cuda::planStoreBoxes(tile::StoreOp store, int64_t rows, const layout::SharedTile &memory,
                               std::vector<TensorMap> &maps) {
   auto buffer = cast<MemRefType>(store.getBuffer().getType());

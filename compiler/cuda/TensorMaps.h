@@ -26,6 +26,11 @@ bool isBoxable(mlir::Operation *load);
 /// The map of a load's tensor, added to `maps` unless it is there already.
 mlir::FailureOr<BoxedTile> planBoxes(mlir::Operation *load, std::vector<TensorMap> &maps);
 
+/// The map of a weight [n, k] whose boxes are `rows` rows of `blocks` blocks of 128 bytes, block
+/// behind block, swizzled by 128; coordinates are 0, the row and the block. Added to `maps` unless it
+/// is there already.
+unsigned planBlocks(tile::LoadOp load, int64_t rows, int64_t blocks, std::vector<TensorMap> &maps);
+
 /// The map of a store's tensor for boxes of `rows` rows and one block of `memory`, added to `maps`
 /// unless it is there already.
 unsigned planStoreBoxes(tile::StoreOp store, int64_t rows, const layout::SharedTile &memory,

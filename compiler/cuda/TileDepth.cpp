@@ -40,7 +40,7 @@ struct TileDepth : quire::cuda::impl::TileDepthBase<TileDepth> {
   void runOnOperation() override {
     tile::KernelOp kernel = getOperation();
     auto walk = kernel->getAttrOfType<StringAttr>(kWalk);
-    if (!walk || walk == "rows")
+    if (!walk || walk == "rows" || walk == "slices")
       return;
     ScheduleView schedule(kernel);
     // By depth; only contractions of the kernel's own block, whose operands are loads.
@@ -55,7 +55,9 @@ struct TileDepth : quire::cuda::impl::TileDepthBase<TileDepth> {
         groups[op.getStaticLoopRanges().back()].push_back(op);
     }
     for (auto &[depth, contractions] : groups) {
-      int64_t step = stepOf(depth, schedule.depth ? schedule.depth : 64);
+      // A schedule whose warps divide the depth has steps for all of them.
+      bool isOwn = schedule.depth && !schedule.parallelDepth;
+      int64_t step = stepOf(depth, isOwn ? schedule.depth : 64);
       if (step < depth && failed(tile(contractions, depth, step)))
         return signalPassFailure();
     }

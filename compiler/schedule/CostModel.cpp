@@ -74,14 +74,14 @@ Items linearItems(const Machine &machine, const KernelShape &shape, const Choice
   double step = (columns * products * double(shape.elementBytes) + rows * double(shape.rowBytes)) *
                 double(choice.depth);
   items.sharedBytes = choice.stages ? step * double(choice.stages) : 2048;
-  if (choice.instruction == "wgmma") // a persistent block has its multiprocessor alone
+  if (choice.instruction == "wgmma" || choice.parallel == "depth") // a persistent block has its multiprocessor alone
     items.sharedBytes = machine.sharedBytes;
   // One stage of a ring is in use. Without a ring each thread has two reads of 16 bytes under way.
   items.inFlight = choice.stages ? step * (double(choice.stages) - 0.9)
                                  : std::max<double>(double(choice.warps), 1) * 32 * 32;
   if (isCpu) {
     items.inFlight = 1e9; // prefetched
-  } else if (choice.instruction == "mma") {
+  } else if (choice.instruction == "mma" && choice.parallel != "depth") {
     items.copyRate = copyRate(double(choice.warps));
     items.steps = depth / double(choice.depth);
   } else if (choice.instruction == "fma") {

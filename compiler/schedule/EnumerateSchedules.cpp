@@ -1,6 +1,8 @@
 // Implements EnumerateSchedules.h: a few nested loops for each family and target.
 #include "compiler/schedule/EnumerateSchedules.h"
 
+#include "compiler/schedule/SliceSchedules.h"
+
 #include <set>
 
 namespace quire::schedule {
@@ -91,6 +93,20 @@ void gpuLinears(const KernelShape &shape, Collector &all) {
             if (fitsSwizzle(shape, depth) && fragments >= warps && fragments <= 16 * warps)
               all.offer(choice);
           }
+  for (int64_t rows : Sizes{2, 4, 8, 16})
+    for (int64_t columns : Sizes{16, 32, 64}) {
+      Choice choice;
+      choice.instruction = "mma";
+      choice.parallel = "depth";
+      choice.rows = rows;
+      choice.columns = columns;
+      choice.warps = 8;
+      choice.depth = 64 * choice.warps;
+      // Half of them are 3 to 7 % faster by themselves and 4 to 8 % slower in a chain of launches, the
+      // next of which fills its ring while this one ends: only a chain shows that.
+      choice.stages = mostSliceStages(shape, choice);
+      all.offer(choice);
+    }
   bool isHalf = shape.elementBytes == 2 && shape.rowBytes == 2;
   for (int64_t rows : Sizes{64, 128})
     for (int64_t columns = 32; columns * shape.products <= 256; columns += 16)

@@ -1,6 +1,8 @@
 // Legal schedules and defaults on a GPU.
 #include "compiler/schedule/GpuSchedules.h"
 
+#include "compiler/schedule/SliceSchedules.h"
+
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -139,6 +141,11 @@ std::vector<Choice> warpgroupChoices(const KernelShape &shape) {
   return choices;
 }
 
+std::vector<Choice> joined(std::vector<Choice> first, const std::vector<Choice> &then) {
+  first.insert(first.end(), then.begin(), then.end());
+  return first;
+}
+
 std::vector<Choice> linearChoices(const KernelShape &shape) {
   bool tensorCores = depthOf(shape.columns, shape.elementBytes) != 0;
   std::vector<Choice> choices;
@@ -146,7 +153,8 @@ std::vector<Choice> linearChoices(const KernelShape &shape) {
   for (int64_t rows : {1, 16, 64, 128}) {
     if (rows == 16 && warpgroups)
       if (std::vector<Choice> wide = warpgroupChoices(shape); !wide.empty()) {
-        choices.insert(choices.end(), wide.begin(), wide.end());
+        choices = joined(std::move(choices), sliceChoices(shape));
+        choices = joined(std::move(choices), wide);
         break;
       }
     Choice choice;
@@ -214,6 +222,10 @@ std::vector<Choice> attentionChoices(const KernelShape &shape) {
 std::optional<std::string> whyIllegalLinear(const KernelShape &shape, const Choice &choice) {
   if (choice.columns < 1 || choice.columns > kMaxColumns || shape.width % choice.columns)
     return message("columns", choice.columns, "must be at most 256 and divide", shape.width);
+  if (!isOneOf(choice.parallel, {"", "depth"}))
+    return "parallel = \"" + choice.parallel + "\" of a linear must be \"depth\" or left out";
+  if (choice.parallel == "depth")
+    return whyIllegalSlices(shape, choice);
   if (choice.depth < 0 || (choice.depth && shape.columns % choice.depth))
     return message("depth", choice.depth, "must divide the columns", shape.columns);
   if (!onTensorCores(choice))
@@ -318,7 +330,8 @@ std::optional<std::string> whyIllegalOnGpu(const KernelShape &shape, const Choic
       (!std::has_single_bit(static_cast<uint64_t>(choice.warps)) && !threeGroups))
     return message("warps", choice.warps, "must be a power of two (with wgmma also 12) of at most",
                    kMaxWarps);
-  if (choice.stages < 0 || choice.stages > kMaxStages)
+  bool bySlices = shape.family == "linear" && choice.parallel == "depth";
+  if (choice.stages < 0 || (choice.stages > kMaxStages && !bySlices))
     return message("stages", choice.stages, "must be at most", kMaxStages);
   bool isRows = shape.family == "rows";
   if (isRows ? !choice.instruction.empty() : !isOneOf(choice.instruction, {"fma", "mma", "wgmma"}))

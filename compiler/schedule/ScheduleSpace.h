@@ -52,12 +52,12 @@ struct Choice {
   int64_t warps = 0;       ///< of a block
   int64_t stages = 0;      ///< copies of tiles in flight
   std::string instruction; ///< "fma", "mma" or "wgmma"
-  std::string parallel;    ///< attention: "rows" or "keys", what the warps divide
+  std::string parallel;    ///< what the warps divide; attention: "rows" or "keys", linear: "depth" or ""
 };
 
 /// Linears: 1, 8 and 32 rows. Attention: single query tokens, and tiles of 8. Rows: one at a time.
-/// On a GPU linears of 1 row, and of 64 and 128 on warpgroups or 16, 64 and 128 without them; attention
-/// tiles of 128 or about 64 query rows.
+/// On a GPU linears of 1 row, of 4 to 16 whose warps divide the depth, and of 64 and 128 on warpgroups
+/// or 16, 64 and 128 without them; attention tiles of 128 or about 64 query rows.
 std::vector<Choice> defaultChoices(const KernelShape &shape);
 
 /// `choice` with what it leaves open (0 keys, no registers) as the default has it.

@@ -61,7 +61,8 @@ def Tile_Instruction : Tile_Enum<"Instruction", "what multiplies on a GPU", [
 def Tile_Parallel : Tile_Enum<"Parallel", "what the warps of a block divide among them", [
   I32EnumAttrCase<"None", 0, "none">,
   I32EnumAttrCase<"Rows", 1, "rows">,   // rows of the item's tile
-  I32EnumAttrCase<"Keys", 2, "keys">    // tiles of keys, joined at the end
+  I32EnumAttrCase<"Keys", 2, "keys">,   // tiles of keys, joined at the end
+  I32EnumAttrCase<"Depth", 3, "depth">  // a linear's reduction, joined at the end
 ]>;
 
 class Tile_OptionalEnum<Tile_Enum type> : EnumParameter<type> {

@@ -120,6 +120,20 @@ constexpr Usage kUsages[] = {
         awaitStoresRead();
         awaitStores();
       })"},
+    {"slices", true, R"(
+      const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+      Vector<bf16, 8> x[4];
+      readSlice<16>(x, b, 512, lane);
+      Vector<f16, 8> y[2];
+      readSlice<2>(y, h, 512, lane);
+      float sums[16] = {}, few[4] = {};
+      u32 read = multiplySlice<bf16, 2, 2>(sums, at, x, lane);
+      read ^= multiplySlice<f16, 1, 1>(few, at, y, lane);
+      arriveBehind(at, read, lane);
+      storeSums<16, 2, 2>(f + warp * 16 * kSumsPitch<2>, sums, lane);
+      storeSums<2, 1, 1>(f + 8192 + warp * 2 * kSumsPitch<1>, few, lane);
+      __syncthreads();
+      i[threadIdx.x] = sumOfWarps<8, 16 * kSumsPitch<2>>(f + threadIdx.x);)"},
     {"wgmma", true, R"(
       float d[8];
       for (int k = 0; k < 8; ++k)
