@@ -128,6 +128,7 @@ TEST_F(CudaTensorMaps, EveryFieldReachesTheKernel) {
   EXPECT_EQ(pool.outerStrides, (std::vector<uint64_t>{128, 2048}));
   EXPECT_EQ(pool.box, (std::vector<uint32_t>{32, 16, 1}));
   EXPECT_EQ(pool.swizzle, 0);
+  EXPECT_EQ(pool.l2Promotion, 2); // CU_TENSOR_MAP_L2_PROMOTION_L2_128B: its box takes whole rows
 
   EXPECT_EQ(fake().launches[1].tensorMaps[0].extents, (std::vector<uint64_t>{128, 3, 5}));
 }
