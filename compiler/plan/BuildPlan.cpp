@@ -5,6 +5,7 @@
 //   %y = plan.arena tokens bytes 384
 //   plan.select %tokens limits [1, 0] { plan.launch @linear_r1 items %a (%x, %w, %y) },
 //                                     { plan.launch @linear_r8 items %b (%x, %w, %y) }
+#include "compiler/plan/CacheGroups.h"
 #include "compiler/plan/Passes.h"
 #include "compiler/plan/PlanSymbols.h"
 
@@ -42,6 +43,8 @@ public:
 
 private:
   LogicalResult bindArguments();
+  /// The group of the caches that a call takes; 0 without any.
+  unsigned groupOf(tile::CallOp call) const;
   LogicalResult visit(Operation &op);
   LogicalResult call(tile::CallOp call);
   LogicalResult launch(tile::CallOp call, tile::KernelOp kernel);
@@ -56,7 +59,7 @@ private:
 
   /// Values that every part of the program may use are made once, at the start of the entry.
   Value input(StepInput which);
-  Value batch(BatchArray which);
+  Value batch(BatchArray which, unsigned group = 0);
   Value use(StringAttr symbol);
   Value constant(int64_t number);
   Type bufferType() { return planir::BufferType::get(builder.getContext()); }
@@ -71,7 +74,12 @@ private:
   Operation *startAnchor = nullptr;
   llvm::DenseMap<Attribute, Value> shared;
   llvm::DenseMap<Value, Value> buffers;       ///< tensors of @step
-  llvm::DenseMap<Value, StringAttr> caches;   ///< caches of @step by name
+  /// A cache of @step, with the group of its layer.
+  struct Cache {
+    StringAttr name;
+    unsigned group = 0;
+  };
+  llvm::DenseMap<Value, Cache> caches;        ///< and what kernels make of them
   llvm::DenseMap<Value, StringAttr> outputs;  ///< returned tensors by symbol
   /// Of the call at hand, by work list and number.
   llvm::DenseMap<std::pair<Attribute, int64_t>, planir::ArenaOp> workspaces;
@@ -98,10 +106,14 @@ Value PlanBuilder::input(StepInput which) {
   });
 }
 
-Value PlanBuilder::batch(BatchArray which) {
+Value PlanBuilder::batch(BatchArray which, unsigned group) {
+  if (which != BatchArray::Slots && which != BatchArray::BlockTable)
+    group = 0;
   auto attribute = planir::BatchArrayAttr::get(builder.getContext(), which);
-  return atStart(attribute, [&] {
-    return planir::BatchOp::create(builder, step.getLoc(), bufferType(), attribute).getResult();
+  auto number = builder.getI64IntegerAttr(group);
+  return atStart(builder.getArrayAttr({attribute, number}), [&] {
+    return planir::BatchOp::create(builder, step.getLoc(), bufferType(), attribute, number)
+        .getResult();
   });
 }
 
@@ -120,6 +132,7 @@ Value PlanBuilder::constant(int64_t number) {
 
 LogicalResult PlanBuilder::bindArguments() {
   bool hasBatch = llvm::any_of(step.getArgumentTypes(), llvm::IsaPred<graph::BatchType>);
+  llvm::DenseMap<Value, unsigned> groups = groupCaches(step);
   for (BlockArgument argument : step.getArguments()) {
     unsigned number = argument.getArgNumber();
     std::string name = nameOf(step.getArgAttrDict(number), "argument", number);
@@ -131,7 +144,7 @@ LogicalResult PlanBuilder::bindArguments() {
         return step.emitError() << "argument " << number << " has pages of " << cache.getPage()
                                 << " tokens, another cache or quire.page_size has " << other;
       module->setAttr("quire.page_size", page);
-      caches[argument] = builder.getStringAttr(name);
+      caches[argument] = {builder.getStringAttr(name), groups.lookup(argument)};
       continue;
     }
     auto type = dyn_cast<RankedTensorType>(argument.getType());
@@ -145,6 +158,13 @@ LogicalResult PlanBuilder::bindArguments() {
           use(symbols.tensor(step.getLoc(), name, type, RowExtent::Tokens, /*output=*/false));
   }
   return success();
+}
+
+unsigned PlanBuilder::groupOf(tile::CallOp call) const {
+  for (Value input : call.getInputs())
+    if (auto cache = caches.find(input); cache != caches.end())
+      return cache->second.group;
+  return 0;
 }
 
 LogicalResult PlanBuilder::resolve(tile::CallOp call, SmallVectorImpl<tile::KernelOp> &kernels,
@@ -234,7 +254,7 @@ FailureOr<Value> PlanBuilder::argument(tile::CallOp call, tile::KernelOp kernel,
     return call.emitOpError() << "has no result " << bind.getIndex();
   case tile::BindKind::Batch:
     if (auto array = planir::symbolizeBatchArray(name))
-      return batch(*array);
+      return batch(*array, groupOf(call));
     return kernel.emitOpError() << "binds \"" << name << "\", which is no batch array";
   case tile::BindKind::Pool: {
     if (bind.getIndex() >= static_cast<int64_t>(call.getInputs().size()) ||
@@ -244,7 +264,8 @@ FailureOr<Value> PlanBuilder::argument(tile::CallOp call, tile::KernelOp kernel,
     auto type = cast<graph::CacheType>(cache.getType());
     if (!type.lookup(name))
       return kernel.emitOpError() << "binds component \"" << name << "\", the cache has none";
-    return use(symbols.pool(call.getLoc(), caches[cache].getValue(), type, name));
+    return use(symbols.pool(call.getLoc(), caches[cache].name.getValue(), type, name,
+                            caches[cache].group));
   }
   case tile::BindKind::WorkList:
     if (!kernel.getPartition())

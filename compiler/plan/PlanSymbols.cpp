@@ -12,6 +12,11 @@ int64_t rowElements(RankedTensorType type) {
   return product;
 }
 
+int64_t pageBytes(graph::CacheType type, graph::ComponentAttr component) {
+  return component.getHeads() * component.getDim() * type.getPage() *
+         (type.getElement().getIntOrFloatBitWidth() / 8);
+}
+
 StringAttr PlanSymbols::unique(StringRef wish) {
   std::string base, name;
   for (char letter : wish)
@@ -53,16 +58,24 @@ StringAttr PlanSymbols::rotaryTable(graph::RotaryTableOp table) {
 }
 
 StringAttr PlanSymbols::pool(Location loc, StringRef cache, graph::CacheType type,
-                             StringRef component) {
+                             StringRef component, unsigned group) {
   std::string name = (cache + "." + component).str();
   StringAttr &symbol = pools[name];
   if (!symbol) {
     graph::ComponentAttr found = type.lookup(component);
+    int64_t bytes = pageBytes(type, found);
+    auto *place = llvm::find_if(places, [&](const Place &one) {
+      return one.pageBytes == bytes && !(one.groups & (1u << group));
+    });
+    if (place == places.end())
+      place = &places.emplace_back(Place{bytes, 0});
+    place->groups |= 1u << group;
     symbol = unique(name);
     auto op = planir::PoolOp::create(
         builder, loc, symbol, builder.getStringAttr(name), TypeAttr::get(type.getElement()),
         builder.getI64IntegerAttr(found.getHeads() * found.getDim() * type.getPage()),
-        builder.getI64IntegerAttr(0), builder.getI64IntegerAttr(type.getWindow()));
+        builder.getI64IntegerAttr(group), builder.getI64IntegerAttr(place - places.begin()),
+        builder.getI64IntegerAttr(type.getWindow()));
     symbols.insert(op);
   }
   return symbol;

@@ -27,9 +27,10 @@ public:
   /// tail is padded) or in row-major order, otherwise in row-major order with padded rows.
   mlir::StringAttr weight(graph::WeightOp weight, bool panels);
   mlir::StringAttr rotaryTable(graph::RotaryTableOp table);
-  /// Component `component` of the cache argument called `cache`.
+  /// Component `component` of the cache argument called `cache`, whose layer belongs to `group`. It
+  /// lies over a pool of another group that is as large, if there is one.
   mlir::StringAttr pool(mlir::Location loc, llvm::StringRef cache, graph::CacheType type,
-                        llvm::StringRef component);
+                        llvm::StringRef component, unsigned group);
   /// A user tensor [rows, …] whose columns are the product of the trailing dimensions.
   mlir::StringAttr tensor(mlir::Location loc, llvm::StringRef name, mlir::RankedTensorType type,
                           planir::RowExtent extent, bool output);
@@ -50,9 +51,17 @@ private:
   llvm::DenseMap<std::pair<mlir::Operation *, unsigned>, mlir::StringAttr> weights;
   llvm::DenseMap<mlir::Attribute, mlir::StringAttr> tables, partitions;
   llvm::StringMap<mlir::StringAttr> pools;
+  /// Places of pools: the bytes of a page and, a bit for each, the groups with a pool there.
+  struct Place {
+    int64_t pageBytes;
+    unsigned groups;
+  };
+  llvm::SmallVector<Place> places;
   Storage storage;
 };
 
+/// Bytes of a page of one component.
+int64_t pageBytes(graph::CacheType type, graph::ComponentAttr component);
 /// Product of all dimensions but the first.
 int64_t rowElements(mlir::RankedTensorType type);
 

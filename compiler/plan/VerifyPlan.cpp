@@ -14,6 +14,28 @@ namespace quire {
 
 namespace {
 
+/// A page means nothing to pools of another group.
+LogicalResult verifyGroup(planir::LaunchOp launch, const SymbolTable &symbols) {
+  std::optional<int64_t> group;
+  for (Value argument : launch.getArguments()) {
+    std::optional<int64_t> other;
+    if (auto use = argument.getDefiningOp<planir::UseOp>()) {
+      if (auto pool = symbols.lookup<planir::PoolOp>(use.getSymbol()))
+        other = pool.getGroup();
+    } else if (auto batch = argument.getDefiningOp<planir::BatchOp>()) {
+      if (batch.getArray() == planir::BatchArray::Slots ||
+          batch.getArray() == planir::BatchArray::BlockTable)
+        other = batch.getGroup();
+    }
+    if (group && other && *group != *other)
+      return launch.emitOpError() << "mixes pools or block tables of groups " << *group << " and "
+                                  << *other;
+    if (other)
+      group = other;
+  }
+  return success();
+}
+
 LogicalResult verifyLaunch(planir::LaunchOp launch, const SymbolTable &symbols) {
   auto kernel = symbols.lookup<tile::KernelOp>(launch.getKernel());
   if (!kernel)
@@ -25,7 +47,7 @@ LogicalResult verifyLaunch(planir::LaunchOp launch, const SymbolTable &symbols) 
     if ((bind.getKind() == tile::BindKind::Scalar) != isa<IndexType>(argument.getType()))
       return launch.emitOpError() << "passes " << argument.getType() << " for the argument bound as "
                                   << tile::stringifyBindKind(bind.getKind());
-  return success();
+  return verifyGroup(launch, symbols);
 }
 
 LogicalResult verifyUse(planir::UseOp use, const SymbolTable &symbols) {

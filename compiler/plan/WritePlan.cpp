@@ -121,6 +121,7 @@ private:
     record.name = writer.string(pool.getName().str());
     record.element = *element;
     record.group = static_cast<uint32_t>(pool.getGroup());
+    record.place = static_cast<uint32_t>(pool.getPlace());
     record.bytesPerPage = pool.getElements() * plan::elementBytes(*element);
     record.window = static_cast<uint32_t>(pool.getWindow());
     return writer.add(record);

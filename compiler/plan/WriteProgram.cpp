@@ -156,9 +156,10 @@ private:
   FailureOr<plan::OperandRecord> operand(planir::LaunchOp launch, Value argument) {
     using plan::OperandKind;
     if (isa<IndexType>(argument.getType()))
-      return plan::OperandRecord{OperandKind::Scalar, registers.lookup(argument), {}};
+      return plan::OperandRecord{OperandKind::Scalar, registers.lookup(argument), {}, 0, 0};
     if (auto batch = argument.getDefiningOp<planir::BatchOp>())
-      return plan::OperandRecord{OperandKind::Batch, static_cast<uint32_t>(batch.getArray()), {}};
+      return plan::OperandRecord{OperandKind::Batch, static_cast<uint32_t>(batch.getArray()), {},
+                                 static_cast<uint32_t>(batch.getGroup()), 0};
     if (auto arena = argument.getDefiningOp<planir::ArenaOp>())
       return this->arena(arena);
     auto use = argument.getDefiningOp<planir::UseOp>();
@@ -171,7 +172,7 @@ private:
         {OperandKind::WorkList, &indices.partitions}};
     for (auto [kind, map] : memories)
       if (auto found = map->find(use.getSymbol()); found != map->end())
-        return plan::OperandRecord{kind, found->second, {}};
+        return plan::OperandRecord{kind, found->second, {}, 0, 0};
     return use.emitOpError() << "@" << use.getSymbol() << " names no memory of the plan";
   }
 
@@ -179,7 +180,7 @@ private:
     if (!arena.getOffset())
       return arena.emitOpError() << "has no place in the arena; run quire-plan-buffers first";
     uint64_t offset = *arena.getOffset();
-    plan::OperandRecord record{plan::OperandKind::Arena, 0, {workspaceBytes, 0, 0}};
+    plan::OperandRecord record{plan::OperandKind::Arena, 0, {workspaceBytes, 0, 0}, 0, 0};
     switch (arena.getExtent()) {
     case planir::RowExtent::Tokens:
       record.offset.perToken = offset;
@@ -195,7 +196,7 @@ private:
                                    << ", which is no work list";
       uint64_t capacity = writer.partitions()[found->second].capacity;
       return plan::OperandRecord{plan::OperandKind::Workspace, found->second,
-                                 {offset * capacity, 0, 0}};
+                                 {offset * capacity, 0, 0}, 0, 0};
     }
     case planir::RowExtent::One:
       break;

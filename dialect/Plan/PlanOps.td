@@ -48,11 +48,15 @@ def Plan_RotaryTableOp : Plan_Symbol<"rotary_table"> {
 
 def Plan_PoolOp : Plan_Symbol<"pool"> {
   let summary = "one paged cache component of one layer";
-  let description = "`elements` of type `element` a page; pools of one `group` share page ids.";
+  let description = [{
+    `elements` of type `element` a page. Pools of one `group` share a block table; pools of different
+    groups at one `place` lie over each other.
+  }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$name, TypeAttr:$element,
-                       I64Attr:$elements, I64Attr:$group, I64Attr:$window);
+                       I64Attr:$elements, I64Attr:$group, I64Attr:$place, I64Attr:$window);
   let assemblyFormat = [{
-    $sym_name $name `elements` $elements `of` $element `group` $group `window` $window attr-dict
+    $sym_name $name `elements` $elements `of` $element `group` $group `place` $place `window` $window
+        attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -138,9 +142,10 @@ def Plan_UseOp : Plan_Op<"use", [Pure]> {
 
 def Plan_BatchOp : Plan_Op<"batch", [Pure]> {
   let summary = "an array of the ragged batch";
-  let arguments = (ins Plan_BatchArrayAttr:$array);
+  let description = "Slots and block tables are those of one `group` of pools.";
+  let arguments = (ins Plan_BatchArrayAttr:$array, DefaultValuedAttr<I64Attr, "0">:$group);
   let results = (outs Plan_BufferType:$result);
-  let assemblyFormat = "`` $array attr-dict";
+  let assemblyFormat = "`` $array (`of` `group` $group^)? attr-dict";
 }
 
 def Plan_LaunchOp : Plan_Op<"launch"> {

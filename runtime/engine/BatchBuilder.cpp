@@ -5,24 +5,26 @@
 
 namespace quire {
 
-BatchBuilder::BatchBuilder(const StepLimits &limits) : pageSize(limits.pageSize) {
+BatchBuilder::BatchBuilder(const StepLimits &limits)
+    : pageSize(limits.pageSize), groupCount(limits.groupCount) {
   tokenIds.reserve(limits.maxTokens);
   positions.reserve(limits.maxTokens);
-  slots.reserve(limits.maxTokens);
+  slots.reserve(size_t(limits.groupCount) * limits.maxTokens);
   queryOffsets.reserve(limits.maxSequences + 1);
   keyLengths.reserve(limits.maxSequences);
   sampleRows.reserve(limits.maxSamples);
   sampling.reserve(limits.maxSamples);
-  blockTable.reserve(size_t(limits.maxSequences) * pagesFor(limits.maxContext, limits.pageSize));
+  blockTable.reserve(size_t(limits.groupCount) * limits.maxSequences *
+                     pagesFor(limits.maxContext, limits.pageSize));
 }
 
-void BatchBuilder::begin(int32_t maxPages) {
+void BatchBuilder::begin(int32_t sequenceCount, int32_t tokenCount, int32_t maxPages) {
   tableColumns = maxPages;
   tokenIds.clear();
   positions.clear();
-  slots.clear();
+  slots.resize(size_t(groupCount) * tokenCount);
   keyLengths.clear();
-  blockTable.clear();
+  blockTable.assign(size_t(groupCount) * sequenceCount * maxPages, 0);
   sampleRows.clear();
   sampling.clear();
   queryOffsets.assign(1, 0);
@@ -30,20 +32,25 @@ void BatchBuilder::begin(int32_t maxPages) {
 
 void BatchBuilder::add(const StepItem &item, std::span<const int32_t> tokens,
                        const PageTable &table, const plan::SamplingRecord &record) {
+  size_t row = tokenIds.size(), sequence = keyLengths.size();
+  size_t rows = slots.size() / groupCount, cells = blockTable.size() / groupCount;
   int32_t end = item.firstToken + item.tokenCount;
   for (int32_t position = item.firstToken; position < end; ++position) {
     tokenIds.push_back(tokens[position]);
     positions.push_back(position);
-    slots.push_back(table.slot(position, pageSize));
   }
   queryOffsets.push_back(static_cast<int32_t>(tokenIds.size()));
   keyLengths.push_back(end);
-  std::span<const PageId> pages = table.pages();
-  // A table may have grown for the next step already.
-  pages = pages.first(std::min<size_t>(pages.size(), tableColumns));
-  for (PageId page : pages) // those behind the window are never read
-    blockTable.push_back(std::max(page, 0));
-  blockTable.resize(keyLengths.size() * tableColumns, 0);
+  for (int32_t group = 0; group < groupCount; ++group) {
+    int32_t *slot = &slots[group * rows + row];
+    for (int32_t position = item.firstToken; position < end; ++position)
+      *slot++ = table.slot(position, pageSize, group);
+    std::span<const PageId> pages = table.pages(group);
+    // A table may have grown for the next step already.
+    pages = pages.first(std::min<size_t>(pages.size(), tableColumns));
+    std::copy(pages.begin(), pages.end(),
+              blockTable.begin() + group * cells + sequence * tableColumns);
+  }
   if (!item.sample)
     return;
   sampleRows.push_back(static_cast<int32_t>(tokenIds.size()) - 1);

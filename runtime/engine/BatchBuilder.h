@@ -15,8 +15,9 @@ class BatchBuilder {
 public:
   explicit BatchBuilder(const StepLimits &limits);
 
-  /// Starts a new batch whose sequences hold `maxPages` pages at most.
-  void begin(int32_t maxPages);
+  /// Starts a new batch of `sequenceCount` sequences with `tokenCount` tokens together, which take
+  /// `maxPages` pages of a group at most.
+  void begin(int32_t sequenceCount, int32_t tokenCount, int32_t maxPages);
 
   /// One more sequence: `tokens` are all its known tokens, `table` has grown for this item, `record`
   /// counts if the item samples.
@@ -24,15 +25,15 @@ public:
            const plan::SamplingRecord &record);
   bool empty() const { return tokenIds.empty(); }
 
-  /// The batch so far. Sample row i belongs to the i-th added item that samples. The arrays are
+  /// The batch, once all its sequences are added. Sample row i belongs to the i-th added item that samples. The arrays are
   /// the builder's, valid until the next begin().
   StepBatch batch() const;
 
 private:
-  std::vector<int32_t> tokenIds, positions, slots;
-  std::vector<int32_t> queryOffsets, keyLengths, blockTable, sampleRows;
+  std::vector<int32_t> tokenIds, positions, queryOffsets, keyLengths, sampleRows;
+  std::vector<int32_t> slots, blockTable; ///< group by group, sized for the whole batch
   std::vector<plan::SamplingRecord> sampling;
-  int32_t tableColumns = 0, pageSize;
+  int32_t tableColumns = 0, pageSize, groupCount;
 };
 
 } // namespace quire

@@ -43,9 +43,11 @@ static SchedulerConfig schedulerConfig(const StepLimits &limits, const EngineOpt
   config.cache.pageCount = limits.pageCount;
   config.cache.hostPages = limits.hostPages;
   config.cache.sharePrefixes = options.sharePrefixes && limits.copiesPages;
-  // A prefix can be shared only whole, so it is one or the other.
-  if (!config.cache.sharePrefixes)
-    config.cache.windows[0] = limits.window;
+  config.cache.groupCount = limits.groupCount;
+  // A prefix can be found only through layers that keep all of it: where there are none, it is one
+  // or the other.
+  if (!config.cache.sharePrefixes || limits.windows[0] == 0)
+    config.cache.windows = limits.windows;
   return config;
 }
 

@@ -59,10 +59,16 @@ Status Engine::bind(Flight &flight) {
   }
   if (!plan.copies.empty())
     QUIRE_RETURN_IF_ERROR(runner.copyPages(plan.copies));
-  int32_t columns = 0, pageSize = scheduler.config().cache.pageSize;
-  for (const StepItem &item : plan.items)
-    columns = std::max(columns, pagesFor(item.firstToken + item.tokenCount, pageSize));
-  flight.builder.begin(columns);
+  int32_t sequences = 0, tokens = 0, longest = 0;
+  for (const StepItem &item : plan.items) {
+    if (!scheduler.isLive(item.request))
+      continue;
+    ++sequences;
+    tokens += item.tokenCount;
+    longest = std::max(longest, item.firstToken + item.tokenCount);
+  }
+  flight.builder.begin(sequences, tokens,
+                       pagesFor(longest, scheduler.config().cache.pageSize));
   flight.samples.clear();
   for (const StepItem &item : plan.items) {
     if (!scheduler.isLive(item.request))

@@ -1,6 +1,8 @@
 // Implementation of ExecutorRunner.
 #include "runtime/engine/ExecutorRunner.h"
 
+#include "runtime/plan/CacheGroups.h"
+
 #include <algorithm>
 #include <string>
 
@@ -57,19 +59,11 @@ ExecutorRunner::ExecutorRunner(Executor &executor) : executor(executor) {
   bounds.vocabularySize = static_cast<int32_t>(info.vocabularySize);
   bounds.copiesPages = true;
   bounds.samples = samples(executor.plan());
-  // All pools have the same page ids: a page can go when the layer that looks back furthest has
-  // left it behind.
-  uint32_t window = 0;
-  bool bounded = true;
-  for (const plan::PoolRecord &pool : executor.plan().pools()) {
-    groupCount = std::max(groupCount, pool.group + 1);
-    window = std::max(window, pool.window);
-    bounded &= pool.window > 0;
-  }
-  if (bounded && window < info.maxContext)
-    bounds.window = static_cast<int32_t>(window);
-  for (uint32_t group = 0; group < groupCount; ++group)
-    bytesPerHostPage += executor.pageBytes(group);
+  plan::CacheGroups groups = plan::cacheGroups(executor.plan().pools());
+  bounds.groupCount = static_cast<int32_t>(groups.count);
+  for (uint32_t group = 0; group < groups.count; ++group)
+    if (groups.windows[group] < info.maxContext)
+      bounds.windows[group] = static_cast<int32_t>(groups.windows[group]);
 }
 
 Result<std::unique_ptr<ExecutorRunner>>
@@ -81,7 +75,7 @@ ExecutorRunner::create(Executor &executor, Device *device, int32_t hostPages) {
   if (!device)
     return Status::error(ErrorCode::InvalidArgument, "a swap store needs the executor's device");
   QUIRE_ASSIGN_OR_RETURN(runner->store,
-                         device->allocate(uint64_t(hostPages) * runner->bytesPerHostPage,
+                         device->allocate(uint64_t(hostPages) * executor.plan().info().pageBytes,
                                           "the swap store; use fewer pages", MemoryKind::Staging));
   runner->bounds.hostPages = hostPages;
   runner->moving.reserve(2 * size_t(runner->bounds.maxSequences));
@@ -133,21 +127,17 @@ std::span<const float> ExecutorRunner::logits(int32_t sample) const {
 
 Status ExecutorRunner::copyPages(std::span<const PageCopy> copies) {
   for (PageCopy copy : copies)
-    for (uint32_t group = 0; group < groupCount; ++group)
-      QUIRE_RETURN_IF_ERROR(executor.copyPage(group, copy.target, copy.source));
+    QUIRE_RETURN_IF_ERROR(executor.copyPage(copy.target, copy.source));
   return Status::ok();
 }
 
 Status ExecutorRunner::startTransfer(int32_t ticket, std::span<const PageTransfer> pages,
                                      bool out) {
+  uint64_t size = executor.plan().info().pageBytes;
   for (const PageTransfer &transfer : pages) {
-    uint8_t *host = store.data() + uint64_t(transfer.hostPage) * bytesPerHostPage;
-    for (uint32_t group = 0; group < groupCount; ++group) {
-      std::span<uint8_t> bytes(host, executor.pageBytes(group));
-      QUIRE_RETURN_IF_ERROR(out ? executor.swapOut(group, transfer.page, bytes)
-                                : executor.swapIn(group, transfer.page, bytes));
-      host += bytes.size();
-    }
+    std::span<uint8_t> bytes(store.data() + uint64_t(transfer.hostPage) * size, size);
+    QUIRE_RETURN_IF_ERROR(out ? executor.swapOut(transfer.page, bytes)
+                              : executor.swapIn(transfer.page, bytes));
   }
   moving.push_back(ticket);
   return Status::ok();

@@ -39,9 +39,7 @@ private:
   StepLimits bounds;
   TensorView output; ///< logits of the last step
   TensorView tokens, logProbabilities; ///< of the last step, where the plan samples
-  uint32_t groupCount = 0;     ///< of the plan's pools; all of them have the same page ids
-  uint64_t bytesPerHostPage = 0;
-  DeviceBuffer store;          ///< [hostPages][bytesPerHostPage]
+  DeviceBuffer store;          ///< [hostPages][InfoRecord::pageBytes]
   std::vector<int32_t> moving; ///< tickets of transfers under way
 };
 

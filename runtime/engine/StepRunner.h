@@ -6,6 +6,7 @@
 #include "runtime/exec/StepBatch.h"
 #include "runtime/kv/KvCache.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -22,9 +23,11 @@ struct StepLimits {
   int32_t pageCount;        ///< cache pages
   int32_t vocabularySize;   ///< columns of the logits
   int32_t hostPages = 0;    ///< pages of its swap store; 0: it has none
-  int32_t window = 0;       ///< tokens that every layer looks back at most; 0: no such limit
   bool copiesPages = false; ///< has copyPages; without it no page is shared
   bool samples = false;     ///< has drawn(): tokens come from the device instead of logits
+  int32_t groupCount = 1;   ///< of layers with a block table of their own
+  /// Tokens that the layers of each group look back at; 0: all.
+  std::array<int32_t, kMaxCacheGroups> windows{};
 };
 
 /// A token that the runner drew itself.

@@ -46,9 +46,8 @@ Status checkValues(std::span<const int32_t> values, int64_t low, int64_t high, c
 }
 
 /// `values`, then `padding` up to `length` entries.
-void place(StepRegion &region, BatchField field, std::span<const int32_t> values, uint64_t length,
+void place(StepRegion &region, uint32_t slot, std::span<const int32_t> values, uint64_t length,
            int32_t padding) {
-  auto slot = static_cast<uint32_t>(field);
   auto *target = reinterpret_cast<int32_t *>(region.begin(slot));
   if (!values.empty())
     std::memcpy(target, values.data(), values.size_bytes());
@@ -56,16 +55,21 @@ void place(StepRegion &region, BatchField field, std::span<const int32_t> values
   region.end(slot, length * sizeof(int32_t));
 }
 
-/// The table with `shape.maxPages` columns and `shape.sequences` rows.
-void placeBlockTable(StepRegion &region, const StepBatch &batch, const StepShape &shape) {
+/// A group's table with `shape.maxPages` columns and `shape.sequences` rows. Pages that were given
+/// back are `zeros`.
+void placeBlockTable(StepRegion &region, const StepBatch &batch, const StepShape &shape,
+                     uint32_t group, int32_t zeros) {
   uint64_t length = uint64_t(shape.sequences) * shape.maxPages;
-  if (batch.blockTable.empty() || shape.maxPages == batch.maxPages)
-    return place(region, BatchField::BlockTable, batch.blockTable, length, 0);
-  auto slot = static_cast<uint32_t>(BatchField::BlockTable);
+  uint32_t slot = StepSlots::field(BatchField::BlockTable, group);
+  size_t given = batch.keyLengths.size() * batch.maxPages;
+  auto table = batch.blockTable.subspan(group * given, given);
+  if (zeros < 0 && (table.empty() || shape.maxPages == batch.maxPages))
+    return place(region, slot, table, length, 0);
   auto *target = reinterpret_cast<int32_t *>(region.begin(slot));
   for (size_t s = 0; s < batch.keyLengths.size(); ++s) {
-    auto row = batch.blockTable.subspan(s * batch.maxPages, batch.maxPages);
-    std::copy(row.begin(), row.end(), target + s * shape.maxPages);
+    auto row = table.subspan(s * batch.maxPages, batch.maxPages);
+    std::transform(row.begin(), row.end(), target + s * shape.maxPages,
+                   [&](int32_t page) { return page < 0 ? zeros : page; });
     std::fill_n(target + s * shape.maxPages + batch.maxPages, shape.maxPages - batch.maxPages, 0);
   }
   uint64_t filled = batch.keyLengths.size() * shape.maxPages;
@@ -76,33 +80,44 @@ void placeBlockTable(StepRegion &region, const StepBatch &batch, const StepShape
 } // namespace
 
 Batch::Batch(const Plan &plan, const ExecutorOptions &options)
-    : info_(plan.info()), limits_(options) {
+    : info_(plan.info()), limits_(options), groups_(plan::cacheGroups(plan.pools())),
+      needed_(StepSlots::batchArrays(groups_.count)) {
   if (plan.info().pageSize)
     maxPages_ = (plan.info().maxContext + plan.info().pageSize - 1) / plan.info().pageSize;
-  auto need = [&](BatchField field) { needed_[static_cast<size_t>(field)] = true; };
+  auto need = [&](BatchField field, uint32_t group = 0) {
+    needed_[StepSlots::field(field, group)] = true;
+  };
   for (const plan::OperandRecord &operand : plan.operands())
     if (operand.kind == plan::OperandKind::Batch)
-      need(static_cast<BatchField>(operand.index));
+      need(static_cast<BatchField>(operand.index), operand.group);
   if (!plan.partitions().empty()) {
     need(BatchField::QueryOffsets);
     need(BatchField::KeyLengths);
   }
 }
 
-std::array<uint64_t, static_cast<size_t>(BatchField::Count)> Batch::capacities() const {
+bool Batch::needsAny(BatchField field) const {
+  for (uint32_t group = 0; group < (plan::isByGroup(field) ? groups_.count : 1); ++group)
+    if (needs(field, group))
+      return true;
+  return false;
+}
+
+std::vector<uint64_t> Batch::capacities() const {
   uint64_t tokens = plan::padRows(limits_.maxTokens, info_.rowPadding);
   uint64_t samples = plan::padRows(limits_.maxSamples, info_.rowPadding);
-  uint64_t sequences = limits_.maxSequences;
-  std::array<uint64_t, static_cast<size_t>(BatchField::Count)> bytes{
-      tokens,    tokens,    tokens, sequences + 1,
-      sequences, sequences * maxPages_, samples, samples * sizeof(plan::SamplingRecord) / 4};
+  uint64_t sequences = limits_.maxSequences, table = sequences * maxPages_;
+  std::vector<uint64_t> bytes{tokens,    tokens, tokens,  sequences + 1,
+                              sequences, table,  samples, samples * sizeof(plan::SamplingRecord) / 4};
+  for (uint32_t group = 1; group < groups_.count; ++group)
+    bytes.insert(bytes.end(), {tokens, table});
   for (size_t i = 0; i < bytes.size(); ++i)
     bytes[i] *= needed_[i] ? sizeof(int32_t) : 0;
   return bytes;
 }
 
 Status Batch::checkLength(BatchField field, size_t given, size_t expected, const char *name) const {
-  if (given == expected || (given == 0 && !needs(field)))
+  if (given == expected || (given == 0 && !needsAny(field)))
     return Status::ok();
   return refuse(ErrorCode::InvalidArgument, std::string(name) + " has " + std::to_string(given) +
                                                 " entries instead of " + std::to_string(expected));
@@ -155,7 +170,8 @@ Status Batch::checkTokens(const StepBatch &batch) const {
       checkLength(BatchField::TokenIds, batch.tokenIds.size(), batch.tokens, "tokenIds"));
   QUIRE_RETURN_IF_ERROR(
       checkLength(BatchField::Positions, batch.positions.size(), batch.tokens, "positions"));
-  QUIRE_RETURN_IF_ERROR(checkLength(BatchField::Slots, batch.slots.size(), batch.tokens, "slots"));
+  QUIRE_RETURN_IF_ERROR(checkLength(BatchField::Slots, batch.slots.size(),
+                                    size_t(groups_.count) * batch.tokens, "slots"));
   int64_t vocabulary = info_.vocabularySize ? info_.vocabularySize : int64_t(INT32_MAX);
   QUIRE_RETURN_IF_ERROR(checkValues(batch.tokenIds, 0, vocabulary - 1, "tokenIds"));
   int64_t context = info_.maxContext ? info_.maxContext : int64_t(INT32_MAX);
@@ -202,14 +218,23 @@ Status Batch::checkSequences(const StepBatch &batch) const {
   return Status::ok();
 }
 
+/// Pages of a sequence that lie behind the window of the first token that it has in this step.
+uint64_t Batch::pagesBehind(const StepBatch &batch, size_t sequence, uint32_t window) const {
+  int64_t queries = batch.queryOffsets.empty()
+                        ? 1
+                        : batch.queryOffsets[sequence + 1] - batch.queryOffsets[sequence];
+  int64_t oldest = int64_t(batch.keyLengths[sequence]) - queries - int64_t(window) + 1;
+  return window && oldest > 0 ? uint64_t(oldest) / info_.pageSize : 0;
+}
+
 Status Batch::checkPages(const StepBatch &batch) const {
   size_t sequences = batch.keyLengths.size();
-  if (batch.blockTable.empty() && !needs(BatchField::BlockTable))
+  if (batch.blockTable.empty() && !needsAny(BatchField::BlockTable))
     return Status::ok();
   if (batch.maxPages > maxPages_)
     return outOfRange("pages a sequence", batch.maxPages, maxPages_);
   QUIRE_RETURN_IF_ERROR(checkLength(BatchField::BlockTable, batch.blockTable.size(),
-                                    sequences * batch.maxPages, "blockTable"));
+                                    groups_.count * sequences * batch.maxPages, "blockTable"));
   for (size_t s = 0; s < sequences; ++s) {
     uint64_t pages = (static_cast<uint64_t>(batch.keyLengths[s]) + info_.pageSize - 1) / info_.pageSize;
     if (pages > batch.maxPages)
@@ -217,10 +242,18 @@ Status Batch::checkPages(const StepBatch &batch) const {
                     "sequence " + std::to_string(s) + " needs " + std::to_string(pages) +
                         " pages, but blockTable has " + std::to_string(batch.maxPages) +
                         " columns");
-    auto row = batch.blockTable.subspan(s * batch.maxPages, pages);
-    Status status = checkValues(row, 0, int64_t(limits_.pageCount) - 1, "pages");
-    if (!status.isOk())
-      return std::move(status).withContext("sequence " + std::to_string(s));
+    for (uint32_t group = 0; group < groups_.count; ++group) {
+      auto row = batch.blockTable.subspan((group * sequences + s) * batch.maxPages, pages);
+      uint64_t behind = pagesBehind(batch, s, groups_.windows[group]);
+      Status status = checkValues(row.first(behind), -1, int64_t(limits_.pageCount) - 1, "pages");
+      if (status.isOk())
+        status = checkValues(row.subspan(behind), 0, int64_t(limits_.pageCount) - 1,
+                             behind ? "pages within the window" : "pages");
+      if (!status.isOk())
+        return std::move(status).withContext(
+            "sequence " + std::to_string(s) +
+            (groups_.count > 1 ? ", group " + std::to_string(group) : std::string()));
+    }
   }
   return Status::ok();
 }
@@ -231,20 +264,25 @@ void Batch::stage(const StepBatch &batch, const StepShape &shape, StepRegion &re
   auto put = [&](BatchField field, std::span<const int32_t> values, uint64_t length,
                  int32_t padding) {
     if (needs(field))
-      place(region, field, values, length, padding);
+      place(region, StepSlots::field(field), values, length, padding);
   };
   put(BatchField::TokenIds, batch.tokenIds, tokens, 0);
   put(BatchField::Positions, batch.positions, tokens, 0);
-  put(BatchField::Slots, batch.slots, tokens, -1);
   // Sequences behind the real ones begin and end behind the real rows.
   put(BatchField::QueryOffsets, batch.queryOffsets, uint64_t(shape.sequences) + 1,
       static_cast<int32_t>(batch.tokens));
   put(BatchField::KeyLengths, batch.keyLengths, shape.sequences, 0);
-  if (needs(BatchField::BlockTable))
-    placeBlockTable(region, batch, shape);
+  for (uint32_t group = 0; group < groups_.count; ++group) {
+    if (needs(BatchField::Slots, group))
+      place(region, StepSlots::field(BatchField::Slots, group),
+            batch.slots.subspan(size_t(group) * batch.tokens, batch.tokens), tokens, -1);
+    if (needs(BatchField::BlockTable, group))
+      placeBlockTable(region, batch, shape, group,
+                      groups_.windows[group] ? static_cast<int32_t>(limits_.pageCount) : -1);
+  }
   put(BatchField::SampleRows, batch.sampleRows, samples, 0);
   if (needs(BatchField::Sampling)) {
-    auto slot = static_cast<uint32_t>(BatchField::Sampling);
+    uint32_t slot = StepSlots::field(BatchField::Sampling);
     auto *records = reinterpret_cast<plan::SamplingRecord *>(region.begin(slot));
     std::fill(std::copy(batch.sampling.begin(), batch.sampling.end(), records), records + samples,
               plan::SamplingRecord{});

@@ -35,13 +35,19 @@ uint64_t mostBytes(const Plan &plan, const ExecutorOptions &limits, const Tensor
 
 /// Bytes of each slot of the step's region at the limits (StepSlots).
 std::vector<uint64_t> regionCapacities(const Plan &plan, const ExecutorOptions &limits) {
-  auto arrays = Batch(plan, limits).capacities();
-  std::vector<uint64_t> capacities(arrays.begin(), arrays.end());
+  std::vector<uint64_t> capacities = Batch(plan, limits).capacities();
   for (const PartitionRecord &partition : plan.partitions())
     capacities.push_back(uint64_t(partition.capacity) * sizeof(WorkItem));
   for (const TensorRecord &tensor : plan.tensors())
     capacities.push_back(tensor.isOutput ? 0 : mostBytes(plan, limits, tensor));
   return capacities;
+}
+
+/// Pages in memory. Behind the last one that steps may name lies a page of zeros, which nothing
+/// writes, for what is behind a window: keys that are masked count with weight 0, and what another
+/// sequence left must not become a NaN there.
+uint64_t poolPages(const Plan &plan, const ExecutorOptions &limits) {
+  return uint64_t(limits.pageCount) + cacheGroups(plan.pools()).hasWindow();
 }
 
 ExecutorOptions withinPlan(const Plan &plan, const ExecutorOptions &options) {
@@ -61,7 +67,7 @@ ExecutorMemory Executor::plannedMemory(const Plan &plan, const ExecutorOptions &
   ExecutorMemory memory;
   memory.arena = evaluate(info.arena, padRows(limits.maxTokens, info.rowPadding),
                           padRows(limits.maxSamples, info.rowPadding));
-  memory.pools = limits.pageCount * info.pageBytes;
+  memory.pools = poolPages(plan, limits) * info.pageBytes;
   memory.workLists = info.workListBytes;
   uint64_t inputs = 0;
   for (const TensorRecord &tensor : plan.tensors()) {
@@ -79,7 +85,7 @@ Status Executor::State::setLimits(const ExecutorOptions &options) {
   limits = withinPlan(plan, options);
   if (plan.pools().empty())
     return Status::ok();
-  uint64_t most = INT32_MAX / info.pageSize;
+  uint64_t most = INT32_MAX / info.pageSize - 1;
   if (options.pageCount == 0 || options.pageCount > most)
     return Status::error(ErrorCode::InvalidArgument,
                          "a cache of " + std::to_string(options.pageCount) +
@@ -119,8 +125,12 @@ Status Executor::State::allocate() {
 Status Executor::State::allocatePools() {
   uint64_t bytes = 0;
   for (const PoolRecord &pool : plan.pools()) {
-    poolOffsets.push_back(bytes);
-    auto size = checkedMultiply(limits.pageCount, pool.bytesPerPage);
+    places.resize(std::max<size_t>(places.size(), size_t(pool.place) + 1));
+    Place &place = places[pool.place];
+    if (place.bytesPerPage)
+      continue; // over a pool of another group
+    place = {bytes, pool.bytesPerPage};
+    auto size = checkedMultiply(poolPages(plan, limits), pool.bytesPerPage);
     auto end = size ? checkedAdd(bytes, *size) : std::nullopt;
     if (!end || *end > UINT64_MAX - StepRegion::kAlignment)
       return Status::error(ErrorCode::ResourceExhausted,
@@ -138,8 +148,8 @@ FixedAddresses Executor::State::addresses() const {
   result.arena = number(arena.data());
   for (uint32_t i = 0; i < plan.weights().size(); ++i)
     result.weights.push_back(number(weights.data(i)));
-  for (uint64_t offset : poolOffsets)
-    result.pools.push_back(number(pools.data() + offset));
+  for (const PoolRecord &pool : plan.pools())
+    result.pools.push_back(number(pools.data() + places[pool.place].offset));
   for (const Output &output : outputs)
     result.tensors.push_back(number(output.device.data()));
   return result;

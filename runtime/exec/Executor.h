@@ -21,7 +21,7 @@
 namespace quire {
 
 struct ExecutorOptions {
-  uint32_t pageCount = 0;    ///< pages of every cache pool; needed if the plan has pools
+  uint32_t pageCount = 0;    ///< cache pages, of all groups together; needed if the plan has pools
   uint32_t maxTokens = 0;    ///< token rows of one step; 0 or more than the plan's: the plan's
   uint32_t maxSequences = 0; ///< likewise
   uint32_t maxSamples = 0;   ///< likewise
@@ -31,7 +31,8 @@ struct ExecutorOptions {
 /// Exact bytes that the executor allocated on its device.
 struct ExecutorMemory {
   uint64_t arena = 0;
-  uint64_t pools = 0;     ///< pageCount x InfoRecord::pageBytes; touched when pages are written
+  uint64_t pools = 0;     ///< InfoRecord::pageBytes for each page, and for one of zeros where a group
+                          ///< has a window; touched when pages are written
   uint64_t workLists = 0;
   uint64_t batch = 0;
   uint64_t tensors = 0;
@@ -96,24 +97,22 @@ public:
   /// beyond the rows of the step.
   Result<TensorView> outputRows(std::string_view name, uint64_t first, uint64_t count) const;
 
-  // Pages. `group` chooses the pools that share page ids (plan::PoolRecord::group); a page's bytes
-  // are those of its pools one behind the other, pageBytes(group) in all.
+  // Pages. All groups of layers take theirs from the same ones; a page's bytes are those of its places
+  // (plan::PoolRecord::place) one behind the other, InfoRecord::pageBytes in all.
 
-  /// Bytes of one page over all pools of a group.
-  uint64_t pageBytes(uint32_t group) const;
   /// Copies page `source` over page `target`; later steps and copies see it (copy-on-write).
-  Status copyPage(uint32_t group, int32_t target, int32_t source);
+  Status copyPage(int32_t target, int32_t source);
   /// Sets all bytes of a page.
-  Status fillPage(uint32_t group, int32_t page, uint8_t value);
+  Status fillPage(int32_t page, uint8_t value);
   /// Reads or writes a whole page and waits for it.
-  Status readPage(uint32_t group, int32_t page, std::span<uint8_t> bytes) const;
-  Status writePage(uint32_t group, int32_t page, std::span<const uint8_t> bytes);
+  Status readPage(int32_t page, std::span<uint8_t> bytes) const;
+  Status writePage(int32_t page, std::span<const uint8_t> bytes);
 
   /// Starts copying a page to or from `bytes` beside the steps, after everything submitted so far;
   /// to be fast `bytes` should be staging memory (Device::allocate). Until finishSwaps or swapsDone
   /// says so, neither `bytes` nor the page may change; steps submitted after swapIn see its page.
-  Status swapOut(uint32_t group, int32_t page, std::span<uint8_t> bytes);
-  Status swapIn(uint32_t group, int32_t page, std::span<const uint8_t> bytes);
+  Status swapOut(int32_t page, std::span<uint8_t> bytes);
+  Status swapIn(int32_t page, std::span<const uint8_t> bytes);
   Status finishSwaps();       ///< waits for all of them
   Result<bool> swapsDone();   ///< never waits
 

@@ -23,6 +23,11 @@ struct Executor::State {
     bool fetched = false; ///< `host` holds what the last step wrote
   };
 
+  /// Where the pools of one place lie, in bytes from the start of the cache.
+  struct Place {
+    uint64_t offset = 0, bytesPerPage = 0;
+  };
+
   const Plan &plan;
   Device &device;
   const WeightStore &weights;
@@ -31,7 +36,7 @@ struct Executor::State {
   ExecutorMemory memory;
   std::unique_ptr<DeviceImage> image;
   DeviceBuffer arena, pools;
-  std::vector<uint64_t> poolOffsets;
+  std::vector<Place> places;
   std::vector<Output> outputs; ///< by tensor; empty for inputs
   StepRegion region;
   Batch batch;

@@ -43,7 +43,7 @@ Interpreter::Interpreter(const Plan &plan, const FixedAddresses &addresses)
         inRegion(slots.tensor(record.index));
       break;
     case OperandKind::Batch:
-      inRegion(StepSlots::field(static_cast<BatchField>(record.index)));
+      inRegion(StepSlots::field(static_cast<BatchField>(record.index), record.group));
       break;
     case OperandKind::WorkList:
       inRegion(slots.workList(record.index));

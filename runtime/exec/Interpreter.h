@@ -7,26 +7,11 @@
 #include "runtime/exec/Executor.h"
 #include "runtime/exec/StepRegion.h"
 #include "runtime/exec/StepShape.h"
-#include "runtime/plan/Plan.h"
+#include "runtime/exec/StepSlots.h"
 
 #include <vector>
 
 namespace quire {
-
-/// The slots of the step's region: batch arrays by field, then work lists, then tensors.
-struct StepSlots {
-  explicit StepSlots(const Plan &plan)
-      : partitions(static_cast<uint32_t>(plan.partitions().size())),
-        tensors(static_cast<uint32_t>(plan.tensors().size())) {}
-  static uint32_t field(plan::BatchField field) { return static_cast<uint32_t>(field); }
-  uint32_t workList(uint32_t index) const {
-    return static_cast<uint32_t>(plan::BatchField::Count) + index;
-  }
-  uint32_t tensor(uint32_t index) const { return workList(partitions) + index; }
-  uint32_t count() const { return tensor(tensors); }
-
-  uint32_t partitions, tensors;
-};
 
 /// Device addresses that stay.
 struct FixedAddresses {

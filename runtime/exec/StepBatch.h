@@ -25,11 +25,13 @@ struct StepBatch {
   uint32_t tokens = 0;                     ///< token rows of this step, at least 1
   std::span<const int32_t> tokenIds;       ///< [tokens]
   std::span<const int32_t> positions;      ///< [tokens], absolute in their sequence
-  std::span<const int32_t> slots;          ///< [tokens], page * pageSize + offset; -1: not stored
+  std::span<const int32_t> slots;          ///< [groups, tokens], page * pageSize + offset; -1: not
+                                           ///< stored. Groups are those of plan::cacheGroups
   std::span<const int32_t> queryOffsets;   ///< [sequences + 1], first token row of each sequence
   std::span<const int32_t> keyLengths;     ///< [sequences], keys after this step's appends
-  std::span<const int32_t> blockTable;     ///< [sequences, maxPages], row-major page ids; entries
-                                           ///< beyond a sequence's length are never read
+  std::span<const int32_t> blockTable;     ///< [groups, sequences, maxPages], page ids; entries
+                                           ///< beyond a sequence's length are never read. -1: given
+                                           ///< back, all its tokens lie behind the group's window
   uint32_t maxPages = 0;                   ///< columns of blockTable
   std::span<const int32_t> sampleRows;     ///< [samples], token rows whose logits are wanted
   std::span<const StepInput> inputs;       ///< one for each input tensor of the plan

@@ -30,6 +30,9 @@ enum class Fault : uint8_t {
   RegisterUnfilled,     ///< a block is published before its last token is computed
   PartialCopyTooLong,   ///< a copied partial block claims one token too many
   PartialSourceEvicted, ///< harmless unless the source is reused at once: it is not pinned
+  CompanionMissing,     ///< a prefix matches although a group has lost pages of it
+  CompanionFreed,       ///< pages of other groups that can be found are free when their last owner goes
+  CompanionLeak,        ///< pages of other groups outlive the block that leads to them
   HitNotCounted,        ///< planning forgets that a hit takes a page out of the cache
   // Preemption and swap.
   VictimOfHigherClass, ///< a victim is not of the least urgent class

@@ -2,6 +2,7 @@
 #include "runtime/kv/KvCache.h"
 
 #include "runtime/kv/Fault.h"
+#include "runtime/plan/CacheGroups.h"
 
 #include <algorithm>
 
@@ -12,18 +13,20 @@ static constexpr int32_t kBlocksAhead = 4;
 
 KvCache::KvCache(const CacheShape &shape)
     : form(shape), pool(shape.pageCount),
-      index(shape.sharePrefixes && !shape.hasWindow() ? shape.pageCount : 0, shape.pageSize),
-      store(shape.hostPages) {
-  form.sharePrefixes &= !form.hasWindow() && form.groupCount == 1;
+      index(shape.sharePrefixes && shape.windows[0] == 0 ? shape.pageCount : 0, shape.pageSize),
+      companions(shape.groupCount, shape.pageCount), store(shape.hostPages) {
+  form.sharePrefixes &= form.windows[0] == 0;
+}
+
+int32_t KvCache::pagesOfGroup(int32_t group, int64_t tokens, int32_t stepTokens) const {
+  return pagesFor(plan::tokensHeld(form.windows[group], tokens, stepTokens, form.pageSize),
+                  form.pageSize);
 }
 
 int64_t KvCache::pagesForSequence(int64_t tokens, int32_t stepTokens) const {
   int64_t sum = 0;
   for (int32_t group = 0; group < form.groupCount; ++group) {
-    int64_t most = tokens;
-    if (form.windows[group] > 0) // the window, the step, and a page cut off at each end
-      most = std::min<int64_t>(most, int64_t(form.windows[group]) + stepTokens + form.pageSize);
-    sum += pagesFor(most, form.pageSize);
+    sum += pagesOfGroup(group, tokens, stepTokens);
   }
   return sum;
 }
@@ -52,6 +55,15 @@ PrefixMatch KvCache::match(std::span<const int32_t> tokens, std::span<const uint
     parent = page;
     ++result.pages;
   }
+  if (form.groupCount > 1) {
+    result.pages = sharableBlocks(found);
+    result.tokens = result.pages * size;
+    found.resize(result.pages);
+    for (int32_t g = 1; g < form.groupCount; ++g)
+      for (int32_t block = behindWindow(g, result.tokens); block < result.pages; ++block)
+        found.push_back(companions.find(g, found[block]));
+    return result;
+  }
   result.tokens = result.pages * size;
   std::span<const int32_t> rest = tokens.subspan(result.tokens, most - result.tokens);
   PrefixIndex::Partial partial = index.longestBeginning(parent, rest, salt);
@@ -62,12 +74,36 @@ PrefixMatch KvCache::match(std::span<const int32_t> tokens, std::span<const uint
   return result;
 }
 
-void KvCache::adopt(PageTable &table, std::span<const PageId> shared) {
-  for (PageId page : shared) {
-    pool.retain(page);
-    table.groups[0].pages.push_back(page);
+/// How many leading blocks of a chain all groups have, but for what lies behind their windows.
+int32_t KvCache::sharableBlocks(std::span<const PageId> chain) const {
+  std::array<int32_t, kMaxCacheGroups> gapEnd{}; // behind the last block that a group lacks
+  int32_t most = 0;
+  for (int32_t block = 0; block < static_cast<int32_t>(chain.size()); ++block) {
+    bool complete = true;
+    for (int32_t g = 1; g < form.groupCount; ++g) {
+      if (companions.find(g, chain[block]) == kNoPage)
+        gapEnd[g] = block + 1;
+      complete &= gapEnd[g] <= behindWindow(g, (block + 1) * form.pageSize) ||
+                  planted(Fault::CompanionMissing);
+    }
+    if (complete)
+      most = block + 1;
   }
-  table.published = table.size();
+  return most;
+}
+
+void KvCache::adopt(PageTable &table, std::span<const PageId> found, int32_t blocks) {
+  auto next = found.begin();
+  for (int32_t g = 0; g < form.groupCount; ++g) {
+    PageTable::Group &group = table.groups[g];
+    group.behind = behindWindow(g, blocks * form.pageSize);
+    group.pages.assign(group.behind, kNoPage);
+    for (int32_t block = group.behind; block < blocks; ++block) {
+      pool.retain(*next);
+      group.pages.push_back(*next++);
+    }
+  }
+  table.published = blocks;
 }
 
 int32_t KvCache::behindWindow(int32_t group, int32_t first) const {
@@ -79,7 +115,7 @@ int32_t KvCache::behindWindow(int32_t group, int32_t first) const {
 }
 
 bool KvCache::mustCopy(PageId page) const {
-  return pool.referenceCount(page) > 1 || (form.sharePrefixes && index.contains(page));
+  return pool.referenceCount(page) > 1 || isPublished(page);
 }
 
 int32_t KvCache::sharedTailCount(const PageTable &table, int32_t first) const {
@@ -165,15 +201,34 @@ int32_t KvCache::publish(PageTable &table, std::span<const int32_t> tokens,
     if (block + kBlocksAhead < full)
       index.prefetch(pages[block + kBlocksAhead], hashes[block + kBlocksAhead]);
     if (known != kNoPage) {
-      pool.retain(known);
-      releasePage(pages[block]);
-      pages[block] = known;
+      mergeWith(table.groups[0], block, known);
       ++merged;
     } else if (!index.contains(pages[block])) {
       index.insert(pages[block], hashes[block], parent, held, salt);
     }
+    for (int32_t g = 1; g < form.groupCount; ++g)
+      accompany(table.groups[g], g, block, pages[block]);
   }
   return merged;
+}
+
+/// The table goes on with a known page that holds the same.
+void KvCache::mergeWith(PageTable::Group &group, int32_t block, PageId known) {
+  pool.retain(known);
+  releasePage(group.pages[block]);
+  group.pages[block] = known;
+}
+
+/// The page of a group for the block that `published` holds in the first group is published with it,
+/// or merged with the one that is.
+void KvCache::accompany(PageTable::Group &group, int32_t g, int32_t block, PageId published) {
+  PageId own = group.pages[block], known = companions.find(g, published);
+  if (own == kNoPage || own == known || companions.contains(own))
+    return;
+  if (known == kNoPage)
+    companions.link(g, published, own);
+  else
+    mergeWith(group, block, known);
 }
 
 void KvCache::release(PageTable &table) {
@@ -243,10 +298,24 @@ void KvCache::dropHost(PageTable &table) {
 }
 
 void KvCache::dropCached() {
-  while (pool.cachedCount() > 0) {
-    index.erase(pool.oldestCached());
-    pool.evict();
-  }
+  while (pool.cachedCount() > 0)
+    forgetOldest();
+}
+
+/// Makes the least recently used cached page free. With a block of the first group go its companions:
+/// they are cached too, since their owners would own the block.
+void KvCache::forgetOldest() {
+  PageId oldest = pool.evict();
+  if (companions.contains(oldest))
+    return companions.unlink(oldest);
+  if (!planted(Fault::StaleHash))
+    index.erase(oldest);
+  for (int32_t g = 1; g < form.groupCount; ++g)
+    if (PageId page = companions.find(g, oldest); page != kNoPage) {
+      companions.unlink(page);
+      if (!planted(Fault::CompanionLeak))
+        pool.discard(page);
+    }
 }
 
 PageId KvCache::takePage() {
@@ -255,11 +324,8 @@ PageId KvCache::takePage() {
     return 0;
   }
   if (pool.freeCount() == 0) {
-    PageId oldest = pool.oldestCached();
-    if (oldest != kNoPage) {
-      if (!planted(Fault::StaleHash))
-        index.erase(oldest);
-      pool.evict();
+    if (pool.cachedCount() > 0) {
+      forgetOldest();
       ++evicted;
       // Evictions come in rows: the memory of the next two is on its way meanwhile.
       if (PageId next = pool.oldestCached(); next != kNoPage && form.sharePrefixes) {
@@ -273,7 +339,8 @@ PageId KvCache::takePage() {
 }
 
 void KvCache::releasePage(PageId page) {
-  pool.release(page, form.sharePrefixes && index.contains(page));
+  bool found = isPublished(page) && !(planted(Fault::CompanionFreed) && !index.contains(page));
+  pool.release(page, found);
 }
 
 } // namespace quire

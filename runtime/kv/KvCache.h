@@ -3,16 +3,26 @@
 // blocks, release, swap out and in. It keeps books only; the copies that a move needs are returned
 // and must be carried out, in their order, before the next step runs.
 //
+// Prefixes are shared where the first group of layers keeps all tokens: its pages form the chain that
+// the index knows, and pages of other groups are found through them (CompanionPages). A prefix can be
+// shared up to a block before which every group still has what its window shows, as in the hybrid
+// cache managers of vLLM and SGLang.
+//
 // Rules that hold between any two calls:
 //  - a page's reference count is the number of tables that list it
 //  - a published page's parent is published too, and whoever owns a page of a chain owns the chain
 //    before it; so the least recently used cached page is always a leaf
+//  - a companion of a published page is owned by tables only that own the published page, and they
+//    list both at the same place
 //  - tokens are only ever written to pages with one owner that are not published
 //  - free + cached + referenced = all
 #pragma once
 
+#include "runtime/kv/CompanionPages.h"
 #include "runtime/kv/PageTable.h"
 #include "runtime/kv/PrefixIndex.h"
+
+#include <algorithm>
 
 namespace quire {
 
@@ -24,14 +34,12 @@ struct CacheShape {
   int32_t hostPages = 0; ///< pages of the swap store
   int32_t groupCount = 1;
   std::array<int32_t, kMaxCacheGroups> windows{};
-  bool sharePrefixes = true; ///< has no effect with a window: a hit needs the whole prefix
+  bool sharePrefixes = true; ///< has no effect where the first group has a window
 
-  bool hasWindow() const {
-    for (int32_t group = 0; group < groupCount; ++group)
-      if (windows[group] > 0)
-        return true;
-    return false;
+  int32_t groupsWithoutWindow() const {
+    return static_cast<int32_t>(std::count(windows.begin(), windows.begin() + groupCount, 0));
   }
+  bool hasWindow() const { return groupsWithoutWindow() < groupCount; }
 };
 
 /// Page `source` is copied to page `target`, in all layers.
@@ -48,7 +56,7 @@ struct PageTransfer {
 
 /// What is known of the beginning of a prompt.
 struct PrefixMatch {
-  int32_t pages = 0;              ///< full blocks that can be shared
+  int32_t pages = 0;              ///< full blocks that can be shared, pages of each group
   int32_t tokens = 0;             ///< tokens that need not be computed
   PageId partialSource = kNoPage; ///< its first tokens continue the prompt; to be copied
 };
@@ -60,9 +68,14 @@ public:
   const CacheShape &shape() const { return form; }
   const PagePool &pages() const { return pool; }
   const PrefixIndex &prefixes() const { return index; }
+  const CompanionPages &otherGroups() const { return companions; }
   const SwapStore &host() const { return store; }
   bool sharesPrefixes() const { return form.sharePrefixes; }
   int32_t availableCount() const { return pool.availableCount(); }
+
+  /// Pages of one group that a sequence of `tokens` tokens holds at most at one time, when at most
+  /// `stepTokens` of them are computed in a step.
+  int32_t pagesOfGroup(int32_t group, int64_t tokens, int32_t stepTokens) const;
 
   /// Pages that one sequence of `tokens` tokens needs at most at one time, when at most
   /// `stepTokens` of them are computed in a step.
@@ -72,15 +85,21 @@ public:
   void reserve(PageTable &table, int64_t maxTokens) const;
 
   /// Longest known prefix of `tokens`, at most `most` tokens of it. `hashes` are the chained block
-  /// hashes of `tokens`. Appends the pages to share to `found`.
+  /// hashes of `tokens`. Appends the pages to share to `found`, group by group, without those behind
+  /// the windows. A part of a block is found only where there is one group.
   PrefixMatch match(std::span<const int32_t> tokens, std::span<const uint64_t> hashes,
                     uint64_t salt, int32_t most, std::vector<PageId> &found) const;
 
-  /// An empty table takes the pages of a match as its own.
-  void adopt(PageTable &table, std::span<const PageId> shared);
+  /// An empty table takes the pages of a match with so many blocks as its own.
+  void adopt(PageTable &table, std::span<const PageId> found, int32_t blocks);
 
   /// Pages of groups that leave their window when the tokens from `first` on are computed.
   int32_t behindWindow(int32_t group, int32_t first) const;
+
+  /// Whether the content of `page` can be found as part of a prefix.
+  bool isPublished(PageId page) const {
+    return form.sharePrefixes && (index.contains(page) || companions.contains(page));
+  }
 
   /// Pages that must be copied before token `first` is written, because others read them.
   int32_t sharedTailCount(const PageTable &table, int32_t first) const;
@@ -134,12 +153,17 @@ public:
 
 private:
   bool mustCopy(PageId page) const;
+  int32_t sharableBlocks(std::span<const PageId> chain) const;
+  void mergeWith(PageTable::Group &group, int32_t block, PageId known);
+  void accompany(PageTable::Group &group, int32_t g, int32_t block, PageId published);
+  void forgetOldest();
   PageId takePage();
   void releasePage(PageId page);
 
   CacheShape form;
   PagePool pool;
-  PrefixIndex index;
+  PrefixIndex index; ///< of pages of the first group
+  CompanionPages companions;
   SwapStore store;
   int64_t evicted = 0;
 };

@@ -2,13 +2,15 @@
 // lives in page pages()[p / pageSize] at row p % pageSize; its *slot* is page * pageSize + row, the
 // number that the cache kernels are given.
 //
-// Layers with the same cache policy form a *group* and share page ids: group 0 .. groupCount-1 each
-// have a list of their own, equally long. A sliding-window group gives pages back that lie behind
-// its window; their entries are kNoPage. The table itself is plain data: KvCache moves its pages.
+// Layers that keep the same tokens form a *group*: group 0 .. groupCount-1 each have a list of pages
+// of their own, equally long, all from one pool. A sliding-window group gives pages back that lie
+// behind its window; their entries are kNoPage. The table itself is plain data: KvCache moves its
+// pages.
 #pragma once
 
 #include "runtime/kv/PagePool.h"
 #include "runtime/kv/SwapStore.h"
+#include "runtime/plan/Format.h"
 
 #include <array>
 #include <span>
@@ -16,7 +18,7 @@
 
 namespace quire {
 
-inline constexpr int32_t kMaxCacheGroups = 4;
+inline constexpr int32_t kMaxCacheGroups = plan::kMaxCacheGroups;
 
 struct PageTable {
   struct Group {

@@ -1,6 +1,7 @@
 // Writes a plan as text for people.
 #include "runtime/plan/Describe.h"
 
+#include "runtime/plan/CacheGroups.h"
 #include "runtime/plan/Names.h"
 
 #include <algorithm>
@@ -111,11 +112,12 @@ public:
     if (!plan_.pools().empty())
       line("\nCache pools (" + std::to_string(plan_.pools().size()) + ", " +
            byteText(plan_.info().pageBytes) + " a page)");
+    groups();
     for (uint32_t i = 0; i < plan_.pools().size(); ++i) {
       const PoolRecord &pool = plan_.pools()[i];
       print(out_, "  %4u  ", i);
       line(name(pool.name) + "  " + elementName(pool.element) + ", group " +
-           std::to_string(pool.group) + ", " + byteText(pool.bytesPerPage) + " a page, keeps " +
+           std::to_string(pool.group) + ", place " + std::to_string(pool.place) + ", " + byteText(pool.bytesPerPage) + " a page, keeps " +
            (pool.window ? "the last " + std::to_string(pool.window) + " tokens" : "all tokens"));
     }
     line("\nTensors (" + std::to_string(plan_.tensors().size()) + ")");
@@ -174,6 +176,28 @@ public:
 private:
   void line(const std::string &text) { (out_ += text) += '\n'; }
   std::string name(StringRef reference) const { return printable(plan_.string(reference)); }
+
+  /// What a sequence holds in each group: all groups take pages of the same size from one memory.
+  void groups() {
+    if (plan_.pools().empty())
+      return;
+    const InfoRecord &info = plan_.info();
+    CacheGroups groups = cacheGroups(plan_.pools());
+    uint64_t tokenBytes = info.pageBytes / info.pageSize;
+    for (uint32_t group = 0; group < groups.count; ++group) {
+      uint32_t window = groups.windows[group];
+      auto pagesFor = [&](uint32_t stepTokens) {
+        uint64_t tokens = tokensHeld(window, info.maxContext, stepTokens, info.pageSize);
+        return (tokens + info.pageSize - 1) / info.pageSize;
+      };
+      uint64_t pages = pagesFor(info.maxTokens);
+      line("  group " + std::to_string(group) + "  " + byteText(tokenBytes) + " a token, keeps " +
+           (window ? "the last " + std::to_string(window) + " tokens" : "all tokens") +
+           ": at most " + std::to_string(pages) + " pages a sequence, " +
+           byteText(pages * info.pageBytes) +
+           (window ? ", and " + std::to_string(pagesFor(1)) + " while it writes" : ""));
+    }
+  }
 
   std::string cudaEntry(const EntryRecord &entry) const {
     std::string text = name(entry.symbol) + "  " + std::to_string(entry.threads) + " threads, " +
@@ -296,7 +320,8 @@ private:
     case OperandKind::Tensor:
       return "tensor " + name(plan_.tensors()[operand.index].name);
     case OperandKind::Batch:
-      return batchFieldName(static_cast<BatchField>(operand.index));
+      return batchFieldName(static_cast<BatchField>(operand.index)) +
+             (operand.group ? " of group " + std::to_string(operand.group) : std::string());
     case OperandKind::WorkList:
       return "work list " + std::to_string(operand.index);
     case OperandKind::Workspace:

@@ -29,6 +29,7 @@ public:
       return {{"name", name(pool.name)},
               {"element", elementName(pool.element)},
               {"group", pool.group},
+              {"place", pool.place},
               {"bytesPerPage", pool.bytesPerPage},
               {"window", pool.window}};
     });
@@ -208,7 +209,9 @@ private:
     case OperandKind::Tensor:
       return {{"kind", "tensor"}, {"index", operand.index}};
     case OperandKind::Batch:
-      return {{"kind", "batch"}, {"field", batchFieldName(static_cast<BatchField>(operand.index))}};
+      return {{"kind", "batch"},
+              {"field", batchFieldName(static_cast<BatchField>(operand.index))},
+              {"group", operand.group}};
     case OperandKind::WorkList:
       return {{"kind", "workList"}, {"index", operand.index}};
     case OperandKind::Workspace:

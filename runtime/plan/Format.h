@@ -12,9 +12,11 @@
 namespace quire::plan {
 
 inline constexpr uint64_t kMagic = 0x314e4c5045525551ull; // "QUREPLN1" read as bytes
-inline constexpr uint32_t kVersion = 4;
+inline constexpr uint32_t kVersion = 5;
 inline constexpr uint32_t kSectionAlignment = 64;
 inline constexpr uint32_t kNone = 0xffffffffu;
+/// Groups of layers that keep the same tokens, each with a block table of its own.
+inline constexpr uint32_t kMaxCacheGroups = 8;
 
 struct Header {
   uint64_t magic;
@@ -93,7 +95,7 @@ struct InfoRecord {
   uint32_t reserved;
   ByteSize arena;           ///< all temporaries of one step; the constant part is the workspaces
   uint64_t weightBytes;     ///< resident bytes of all prepacked weights
-  uint64_t pageBytes;       ///< bytes of one page over all pools
+  uint64_t pageBytes;       ///< bytes of one page: of all places of pools
   uint64_t workListBytes;   ///< all host work lists at their capacity
 };
 
@@ -151,13 +153,18 @@ struct SourceRecord {
 /// One named component of one layer's paged cache: [pages, heads, rows, columns].
 /// Keys are stored [heads, headDim, pageSize] and values [heads, pageSize, headDim] within a page;
 /// the runtime only needs `bytesPerPage`.
+///
+/// Layers that keep the same tokens form a group; each group has a block table and slots of its own.
+/// All groups take their pages from one memory: a page belongs to one group at a time, and pools of
+/// different groups at one place lie over each other. So a page that layers with a window give back
+/// can serve any other layers, and no share of the memory is set aside for a group.
 struct PoolRecord {
   StringRef name;
   ElementType element;
-  uint32_t group; ///< pools of one group share page ids
+  uint32_t group; ///< pools of one group share a block table; from 0, below kMaxCacheGroups
   uint64_t bytesPerPage;
   uint32_t window; ///< tokens kept, 0 for all
-  uint32_t reserved;
+  uint32_t place; ///< pools of one place have equal bytesPerPage and are of different groups
 };
 
 /// A user-visible tensor of the step: [extent rows, columns].
@@ -353,14 +360,20 @@ enum class OperandKind : uint32_t {
 enum class BatchField : uint32_t {
   TokenIds,     ///< int32[paddedTokens], padding 0
   Positions,    ///< int32[paddedTokens], absolute position in its sequence, padding 0
-  Slots,        ///< int32[paddedTokens], page * pageSize + offset in page, padding -1
+  Slots,        ///< int32[paddedTokens], page * pageSize + offset in page, padding -1; by group
   QueryOffsets, ///< int32[sequences + 1], first token row of each sequence
   KeyLengths,   ///< int32[sequences], keys after this step's appends
-  BlockTable,   ///< int32[sequences, maxPages]
+  BlockTable,   ///< int32[sequences, maxPages]; by group. What lies behind a group's window is a page
+                ///< of zeros: tiles of keys may reach over its edge
   SampleRows,   ///< int32[paddedSamples], token rows whose logits are wanted, padding 0
   Sampling,     ///< SamplingRecord[paddedSamples], padding all zero
   Count
 };
+
+/// Whether there is one such array for each group of cache pools.
+constexpr bool isByGroup(BatchField field) {
+  return field == BatchField::Slots || field == BatchField::BlockTable;
+}
 
 enum SamplingFlags : uint32_t {
   kSamplingLogProbability = 1u << 0, ///< the token's log-probability is wanted
@@ -398,6 +411,8 @@ struct OperandRecord {
   OperandKind kind;
   uint32_t index;
   ByteSize offset; ///< Arena and Workspace only
+  uint32_t group;  ///< Batch only: of which group Slots and BlockTable are; 0 for everything else
+  uint32_t reserved;
 };
 
 /// A text for people: an IR stage, a report.

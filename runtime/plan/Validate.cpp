@@ -190,20 +190,38 @@ private:
   Status pools() {
     auto all = records<PoolRecord>(SectionKind::Pools);
     uint64_t total = 0;
+    struct Place {
+      uint64_t bytes = 0;
+      uint32_t groups = 0; // a bit for each
+    };
+    std::vector<Place> places(all.size());
+    static_assert(kMaxCacheGroups <= 32);
     for (uint64_t i = 0; i < all.size(); ++i) {
       RecordCheck rule = check(SectionKind::Pools, i);
       QUIRE_RETURN_IF_ERROR(rule.string(all[i].name, "name"));
       QUIRE_RETURN_IF_ERROR(rule.enumeration(all[i].element, "element"));
-      QUIRE_RETURN_IF_ERROR(rule.index(all[i].group, all.size(), "group"));
+      QUIRE_RETURN_IF_ERROR(
+          rule.index(all[i].group, std::min<uint64_t>(all.size(), kMaxCacheGroups), "group"));
+      QUIRE_RETURN_IF_ERROR(rule.index(all[i].place, all.size(), "place"));
       QUIRE_RETURN_IF_ERROR(rule.range(all[i].bytesPerPage, 1, 1ull << 32, "bytesPerPage"));
-      total += all[i].bytesPerPage;
+      Place &place = places[all[i].place];
+      if (place.groups & (1u << all[i].group))
+        return rule.broken("another pool of group " + std::to_string(all[i].group) +
+                           " has place " + std::to_string(all[i].place) + " too");
+      if (place.groups)
+        QUIRE_RETURN_IF_ERROR(rule.equal(all[i].bytesPerPage, place.bytes, "bytesPerPage",
+                                         "that of the pools at its place"));
+      else
+        total += all[i].bytesPerPage;
+      place.bytes = all[i].bytesPerPage;
+      place.groups |= 1u << all[i].group;
     }
     if (!all.empty() && infoRecord().pageSize == 0)
       return brokenRule(SectionKind::Pools, kNoRecord, "there are pools, but pageSize is 0");
     if (total > kMaxBytes)
       return brokenRule(SectionKind::Pools, kNoRecord, "a page is too large over all pools");
     return check(SectionKind::Info, 0)
-        .equal(infoRecord().pageBytes, total, "pageBytes", "the sum over Pools");
+        .equal(infoRecord().pageBytes, total, "pageBytes", "the sum over the places of Pools");
   }
 
   Status tensors() {

@@ -1,6 +1,7 @@
 // Checks the step program, so that the interpreter needs no bounds check: every register, index and
 // operand in range, branches forward (a program always ends), launches with the operands that their
 // kernel takes, arena operands inside the arena at every legal number of rows.
+#include "runtime/plan/CacheGroups.h"
 #include "runtime/plan/Rules.h"
 
 namespace quire::plan {
@@ -12,7 +13,8 @@ public:
       : sections_(sections), info_(recordsOf<InfoRecord>(sections, SectionKind::Info)[0]),
         instructions_(recordsOf<InstructionRecord>(sections, SectionKind::Instructions)),
         operands_(recordsOf<OperandRecord>(sections, SectionKind::Operands)),
-        kernels_(recordsOf<KernelRecord>(sections, SectionKind::Kernels)) {}
+        kernels_(recordsOf<KernelRecord>(sections, SectionKind::Kernels)),
+        groupCount_(cacheGroups(recordsOf<PoolRecord>(sections, SectionKind::Pools)).count) {}
 
   Status run() {
     if (instructions_.empty() || instructions_.back().opcode != Opcode::End)
@@ -98,6 +100,8 @@ private:
     const OperandRecord &record = operands_[position];
     RecordCheck rule(sections_, SectionKind::Operands, position);
     QUIRE_RETURN_IF_ERROR(rule.enumeration(record.kind, "kind"));
+    bool grouped = record.kind == OperandKind::Batch && isByGroup(BatchField{record.index});
+    QUIRE_RETURN_IF_ERROR(rule.index(record.group, grouped ? groupCount_ : 1, "group"));
     switch (record.kind) {
     case OperandKind::Arena:
       return arena(record, rule);
@@ -110,8 +114,7 @@ private:
     case OperandKind::Batch: {
       QUIRE_RETURN_IF_ERROR(
           rule.index(record.index, static_cast<uint32_t>(BatchField::Count), "batch field"));
-      auto field = static_cast<BatchField>(record.index);
-      if ((field == BatchField::Slots || field == BatchField::BlockTable) && info_.pageSize == 0)
+      if (grouped && info_.pageSize == 0)
         return rule.broken("it reads cache pages, but pageSize is 0");
       return Status::ok();
     }
@@ -160,6 +163,7 @@ private:
   std::span<const InstructionRecord> instructions_;
   std::span<const OperandRecord> operands_;
   std::span<const KernelRecord> kernels_;
+  uint32_t groupCount_;
 };
 
 } // namespace

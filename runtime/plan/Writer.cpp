@@ -2,6 +2,7 @@
 #include "runtime/plan/Writer.h"
 
 #include "runtime/base/File.h"
+#include "runtime/plan/CacheGroups.h"
 #include "runtime/plan/Layout.h"
 #include "runtime/plan/Sizes.h"
 #include "runtime/plan/Validate.h"
@@ -117,11 +118,10 @@ void PlanWriter::addStop(int32_t token) { stops_.push_back(token); }
 std::vector<uint8_t> PlanWriter::bytes() const {
   std::vector<InfoRecord> infos{info};
   InfoRecord &total = infos.front();
-  total.weightBytes = total.pageBytes = total.workListBytes = 0;
+  total.weightBytes = total.workListBytes = 0;
+  total.pageBytes = pageBytes(pools_);
   for (const WeightRecord &weight : weights_)
     total.weightBytes += roundUp(weight.bytes, kWeightAlignment);
-  for (const PoolRecord &pool : pools_)
-    total.pageBytes += pool.bytesPerPage;
   for (const PartitionRecord &partition : partitions_)
     total.workListBytes += uint64_t(partition.capacity) * sizeof(WorkItem);
 

@@ -65,7 +65,8 @@ Blocked Planner::tryAdmit(RequestId id, bool resumed) {
     cached += owners(page) == 0;
   if (planted(Fault::HitNotCounted))
     cached = 0;
-  int32_t all = pagesToHold(std::min(sequence.known + 1, sequence.limit)) - known.pages;
+  int32_t held = static_cast<int32_t>(hits.size()); // of all groups
+  int32_t all = pagesToHold(sequence) - held;
   int32_t free = available - promised;
   PageId source = known.partialSource;
   bool pins = source != kNoPage && owners(source) == 0;
@@ -81,7 +82,7 @@ Blocked Planner::tryAdmit(RequestId id, bool resumed) {
   int32_t now = groups * (pagesFor(int64_t(known.tokens) + tokens, pageSize) - known.pages);
   if (std::max(all, now) + cached + pins + (resumed ? slackToResume() : 0) > free)
     return Blocked::Pages;
-  if (!peakFits(sequence, all + known.pages))
+  if (!peakFits(sequence))
     return Blocked::Watermark;
 
   for (PageId page : hits)
@@ -105,10 +106,10 @@ Blocked Planner::trySwapIn(RequestId id) {
   if (sequencesUsed >= config().maxSequences)
     return Blocked::Sequences;
   int32_t now = static_cast<int32_t>(sequence.table.hostPages.size());
-  int32_t all = std::max(now, pagesToHold(std::min(sequence.known + 1, sequence.limit)));
+  int32_t all = std::max(now, pagesToHold(sequence));
   if (all + slackToResume() > available - promised)
     return Blocked::Pages;
-  if (!peakFits(sequence, all))
+  if (!peakFits(sequence))
     return Blocked::Watermark;
   available -= now;
   promised += all - now;
@@ -122,11 +123,19 @@ Blocked Planner::trySwapIn(RequestId id) {
 /// once: the next one of every running request.
 int32_t Planner::slackToResume() const { return sequencesUsed * cache().shape().groupCount; }
 
-/// Pages that a sequence owns when `tokens` of it are stored.
-int32_t Planner::pagesToHold(int64_t tokens) const {
+/// Pages that a sequence owns when its known tokens and the next are stored. Groups with a window
+/// count what they hold at most until `later` more are.
+int32_t Planner::pagesToHold(const Sequence &sequence, int32_t later) const {
+  int64_t tokens = std::min(sequence.known + 1, sequence.limit);
+  int32_t pages = growingGroups * pagesFor(tokens, cache().shape().pageSize);
   if (!hasWindow)
-    return cache().shape().groupCount * pagesFor(tokens, cache().shape().pageSize);
-  return static_cast<int32_t>(cache().pagesForSequence(tokens, config().tokenBudget));
+    return pages;
+  tokens = std::min<int64_t>(tokens + later, sequence.limit);
+  int32_t step = std::clamp(sequence.known - sequence.computed, 1, config().tokenBudget);
+  for (int32_t group = 0; group < cache().shape().groupCount; ++group)
+    if (cache().shape().windows[group] > 0)
+      pages += cache().pagesOfGroup(group, tokens, step);
+  return pages;
 }
 
 void Planner::forecastRunning() {
@@ -151,8 +160,8 @@ void Planner::forecastRunning() {
 }
 
 Planner::Forecast Planner::forecastOf(const Sequence &sequence) const {
-  return {state->predictedRemaining(sequence),
-          pagesToHold(std::min(sequence.known + 1, sequence.limit))};
+  int32_t remaining = state->predictedRemaining(sequence);
+  return {remaining, pagesToHold(sequence, remaining)};
 }
 
 void Planner::addForecast(Forecast forecast) {
@@ -161,22 +170,22 @@ void Planner::addForecast(Forecast forecast) {
   forecastPages += forecast.pages;
 }
 
-/// Whether the running requests will fit together with `sequence`, which needs `pages` for its
-/// known tokens: the most pages in use at any time to come, if each writes what is predicted.
+/// Whether the running requests will fit together with `sequence`: the most pages in use at any time
+/// to come, if each writes what is predicted.
 /// Requests end in the order of their remaining tokens; just before the k-th longest ends, k are
 /// left and each has grown by its remaining tokens (Past-Future scheduling, Gong et al., ASPLOS
 /// 2025). If it fits it is taken into the forecast.
-bool Planner::peakFits(const Sequence &sequence, int32_t pages) {
+bool Planner::peakFits(const Sequence &sequence) {
   if (config().watermark <= 0)
     return true;
   if (!hasForecast)
     forecastRunning();
-  Forecast added{state->predictedRemaining(sequence), pages};
+  Forecast added = forecastOf(sequence);
   bool alone = forecasts.empty();
   // Growth of the less urgent is no reason to wait: they give way.
   bool urgent =
       !state->running.empty() && state->at(state->running.back()).priority > sequence.priority;
-  double perToken = double(cache().shape().groupCount) / cache().shape().pageSize;
+  double perToken = double(growingGroups) / cache().shape().pageSize;
   double most = config().watermark * cache().shape().pageCount;
   // If all fit at their longest together, they fit at any time: no need to look at the order.
   double longest = double(forecastPages + added.pages) +

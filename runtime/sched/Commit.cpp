@@ -107,7 +107,7 @@ void Scheduler::startAdmission(Sequence &sequence, const Admission &admission) {
   if (admission.hitTokens > 0) {
     hits.clear();
     state.cache.match(sequence.tokens, sequence.hashes, sequence.salt, admission.hitTokens, hits);
-    state.cache.adopt(sequence.table, std::span(hits).first(admission.hitPages));
+    state.cache.adopt(sequence.table, hits, admission.hitPages);
     sequence.partialSource = admission.partialSource;
     if (admission.partialSource != kNoPage && !planted(Fault::PartialSourceEvicted)) {
       state.cache.pin(admission.partialSource);

@@ -10,11 +10,13 @@
 namespace quire {
 
 Planner::Planner(const SchedulerConfig &config)
-    : fewRowsMicros(config.cost.stairMicros(INT32_MAX)), hasWindow(config.cache.hasWindow()) {
+    : fewRowsMicros(config.cost.stairMicros(INT32_MAX)), hasWindow(config.cache.hasWindow()),
+      growingGroups(config.cache.groupsWithoutWindow()) {
   evicted.reserve(config.maxSequences);
   change.assign(config.cache.pageCount, 0);
   changed.reserve(config.cache.pageCount);
-  hits.reserve(pagesFor(config.maxContext, config.cache.pageSize));
+  hits.reserve(size_t(config.cache.groupCount) *
+               pagesFor(config.maxContext, config.cache.pageSize));
   forecasts.reserve(size_t(config.maxSequences) + 1);
   producers.reserve(config.maxSequences);
 }
@@ -154,7 +156,7 @@ Planner::Growth Planner::growth(const Sequence &sequence, int32_t most) const {
       room += owners(group.pages[i]) == 1;
     if (tail < size) {
       PageId page = group.pages[tail];
-      room -= owners(page) > 1 || (cache().sharesPrefixes() && cache().prefixes().contains(page));
+      room -= owners(page) > 1 || cache().isPublished(page);
     }
   }
   int64_t pages = room >= 0 ? int64_t(size) + room / groups : 0;
@@ -180,7 +182,7 @@ void Planner::take(const Sequence &sequence, int32_t tokens) {
     if (tail >= size)
       continue;
     PageId page = group.pages[tail];
-    bool published = cache().sharesPrefixes() && cache().prefixes().contains(page);
+    bool published = cache().isPublished(page);
     if (owners(page) > 1 || published) {
       ++taken;
       changeOwners(page, -1);

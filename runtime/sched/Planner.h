@@ -44,7 +44,7 @@ private:
   /// A running request in the prediction of the peak.
   struct Forecast {
     int32_t remaining; ///< tokens still to be written
-    int32_t pages;     ///< for its known tokens and the next
+    int32_t pages;     ///< for its known tokens and the next; of a window all that it will ever hold
   };
 
   void begin();
@@ -78,11 +78,11 @@ private:
   void evict(int32_t index, RequestId beneficiary);
 
   int32_t slackToResume() const;
-  int32_t pagesToHold(int64_t tokens) const;
+  int32_t pagesToHold(const Sequence &sequence, int32_t later = 0) const;
   void forecastRunning();
   Forecast forecastOf(const Sequence &sequence) const;
   void addForecast(Forecast forecast);
-  bool peakFits(const Sequence &sequence, int32_t pages);
+  bool peakFits(const Sequence &sequence);
   PrefixMatch findPrefix(const Sequence &sequence);
   void findProducers();
   bool awaitsPrefix(const Sequence &sequence, int32_t hitPages);
@@ -110,6 +110,7 @@ private:
   bool hasForecast = false, hasProducers = false;
   const double fewRowsMicros; ///< lost when a step of few rows gets a prompt chunk
   const bool hasWindow; ///< some group gives pages back that its layers cannot see any more
+  const int32_t growingGroups; ///< that do not
   bool isForecastSorted = false;
   int64_t forecastTokens = 0, forecastPages = 0; ///< sums over the forecasts
   double sharedPages = 0;                        ///< listed more than once by running requests

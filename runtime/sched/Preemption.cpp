@@ -115,7 +115,7 @@ void Planner::makeWayForUrgent() {
     possible += state->at(state->running[first]).table.heldCount(groups);
   }
   PrefixMatch known = findPrefix(wanted);
-  int64_t need = pagesToHold(std::min(wanted.known + 1, wanted.limit));
+  int64_t need = pagesToHold(wanted);
   for (PageId page : hits)
     need -= owners(page) > 0;
   if (possible < need || awaitsPrefix(wanted, known.pages))

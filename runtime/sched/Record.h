@@ -17,7 +17,7 @@
 
 namespace quire {
 
-inline constexpr char kRecordMagic[8] = {'Q', 'S', 'C', 'H', 'E', 'D', '0', '3'};
+inline constexpr char kRecordMagic[8] = {'Q', 'S', 'C', 'H', 'E', 'D', '0', '4'};
 
 enum class RecordKind : uint8_t {
   Config = 1,   ///< SchedulerConfig

@@ -19,7 +19,8 @@ Scheduler::Scheduler(const SchedulerConfig &config, Recorder *recorder)
       nextExpiry(std::numeric_limits<Micros>::max()) {
   state.running.reserve(size_t(state.config.maxSequences) * 2);
   state.swapping.reserve(size_t(state.config.maxSequences) * 2);
-  hits.reserve(pagesFor(state.config.maxContext, state.config.cache.pageSize));
+  hits.reserve(size_t(state.config.cache.groupCount) *
+               pagesFor(state.config.maxContext, state.config.cache.pageSize));
   pins.reserve(state.config.maxSequences);
   growing.reserve(state.running.capacity());
   growthCounts.reserve(state.config.cache.pageSize);

@@ -113,7 +113,7 @@ TEST_F(Gpu, RandomRaggedStepsEqualTheOracle) {
     if (!executor)
       return;
     for (uint32_t page = 0; page < kPages; ++page)
-      ASSERT_TRUE(executor->fillPage(0, int32_t(page), 0x7e).isOk());
+      ASSERT_TRUE(executor->fillPage(int32_t(page), 0x7e).isOk());
     World world(random);
     auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < 1000; ++i) {
@@ -137,18 +137,18 @@ TEST_F(Gpu, PagesAreCopiedAndSwapped) {
   makeExecutor(true);
   if (!executor)
     return;
-  uint64_t bytes = executor->pageBytes(0);
+  uint64_t bytes = executor->plan().info().pageBytes;
   auto staging = device->allocate(bytes, "test", MemoryKind::Staging);
   std::vector<uint8_t> content(bytes), read(bytes);
   std::iota(content.begin(), content.end(), uint8_t(3));
-  ASSERT_TRUE(executor->writePage(0, 5, content).isOk());
-  ASSERT_TRUE(executor->copyPage(0, 199, 5).isOk());
-  ASSERT_TRUE(executor->swapOut(0, 199, {staging->data(), bytes}).isOk());
+  ASSERT_TRUE(executor->writePage(5, content).isOk());
+  ASSERT_TRUE(executor->copyPage(199, 5).isOk());
+  ASSERT_TRUE(executor->swapOut(199, {staging->data(), bytes}).isOk());
   ASSERT_TRUE(executor->finishSwaps().isOk());
-  ASSERT_TRUE(executor->swapIn(0, 8, {staging->data(), bytes}).isOk());
-  ASSERT_TRUE(executor->readPage(0, 8, read).isOk());
+  ASSERT_TRUE(executor->swapIn(8, {staging->data(), bytes}).isOk());
+  ASSERT_TRUE(executor->readPage(8, read).isOk());
   EXPECT_EQ(read, content);
-  ASSERT_TRUE(executor->readPage(0, 9, read).isOk());
+  ASSERT_TRUE(executor->readPage(9, read).isOk());
   EXPECT_EQ(read, std::vector<uint8_t>(bytes, 0));
 }
 

@@ -119,6 +119,9 @@ void SchedulerFuzz::checkState() {
           expect(page == kNoPage, "a page behind the window is kept");
         else if (expect(page >= 0 && page < config.cache.pageCount, "a table lists no page"))
           ++owners[page];
+        if (group > 0 && page >= 0 && cache.otherGroups().contains(page))
+          expect(cache.otherGroups().blockOf(page) == sequence.table.groups[0].pages[i],
+                 "a page is listed without the block that it accompanies");
       }
     }
     const Known &request = known[sequence.id];
@@ -145,8 +148,7 @@ void SchedulerFuzz::checkState() {
         sequence.computed % config.cache.pageSize != 0 && tail < sequence.table.size())
       for (int32_t group = 0; group < config.cache.groupCount; ++group) {
         PageId last = sequence.table.groups[group].pages[tail];
-        expect(pool.referenceCount(last) == 1 &&
-                   !(cache.sharesPrefixes() && cache.prefixes().contains(last)),
+        expect(pool.referenceCount(last) == 1 && !cache.isPublished(last),
                "a last page is shared although it is said to have one owner");
       }
     for (int32_t group = 0; group < config.cache.groupCount && pages; ++group)
@@ -185,8 +187,16 @@ void SchedulerFuzz::checkState() {
     cached += pool.isCached(page);
     bool isPublished = cache.sharesPrefixes() && cache.prefixes().contains(page);
     published += isPublished;
-    expect(!pool.isCached(page) || (isPublished && owners[page] == 0),
+    bool accompanies = cache.otherGroups().contains(page);
+    expect(!pool.isCached(page) || ((isPublished || accompanies) && owners[page] == 0),
            "a cached page is in use, or unknown");
+    if (accompanies) {
+      PageId block = cache.otherGroups().blockOf(page);
+      expect(!isPublished && cache.prefixes().contains(block),
+             "a page accompanies a block that is not known");
+      expect(owners[page] > 0 || pool.isCached(page), "a companion is free");
+      expect(owners[page] <= owners[block], "a page has owners that do not own its block");
+    }
     if (isPublished) {
       PageId parent = cache.prefixes().parentOf(page);
       expect(parent == kNoPage || cache.prefixes().contains(parent), "a block without its parent");
@@ -199,7 +209,8 @@ void SchedulerFuzz::checkState() {
   if (cache.sharesPrefixes()) {
     expect(published == cache.prefixes().count(), "published pages are counted wrong");
     PageId oldest = pool.oldestCached();
-    expect(oldest == kNoPage || cache.prefixes().isLeaf(oldest),
+    expect(oldest == kNoPage || cache.otherGroups().contains(oldest) ||
+               cache.prefixes().isLeaf(oldest),
            "the next page to evict has others behind it");
   }
   expect(cache.host().freeCount() + host == config.cache.hostPages, "host pages leak");

@@ -55,11 +55,17 @@ public:
     std::span<const PageId> pages = table.pages(group);
     if (block >= pages.size() || pages[block] == kNoPage)
       return 0;
-    return rows[size_t(pages[block]) * form.pageSize + position % form.pageSize];
+    return rows[size_t(pages[block]) * form.pageSize + position % form.pageSize] ^ mark(group);
   }
-  uint64_t &at(PageId page, int32_t row) { return rows[size_t(page) * form.pageSize + row]; }
+  void write(PageId page, int32_t group, int32_t position, uint64_t value) {
+    at(page, position % form.pageSize) = value ^ mark(group);
+  }
 
 private:
+  /// A page of one group makes no sense to another.
+  static uint64_t mark(int32_t group) { return uint64_t(group) * 0x9e3779b97f4a7c15ull; }
+  uint64_t &at(PageId page, int32_t row) { return rows[size_t(page) * form.pageSize + row]; }
+
   CacheShape form;
   std::vector<uint64_t> rows, host;
 };

@@ -93,10 +93,11 @@ void SchedulerFuzz::drawConfig() {
   cache.pageSize = random.uniform(1, 4);
   cache.pageCount = random.uniform(2, 18);
   cache.hostPages = random.chance(2) ? 0 : random.uniform(1, 16);
-  cache.groupCount = random.chance(8) ? 2 : 1;
-  if (random.chance(6))
-    for (int32_t group = 0; group < cache.groupCount; ++group)
-      cache.windows[group] = random.chance(3) ? 0 : random.uniform(2, 9);
+  cache.groupCount = random.chance(3) ? random.uniform(2, 4) : 1;
+  cache.pageCount *= cache.groupCount;
+  cache.windows[0] = random.chance(8) ? random.uniform(2, 9) : 0;
+  for (int32_t group = 1; group < cache.groupCount; ++group)
+    cache.windows[group] = random.chance(3) ? 0 : random.uniform(1, 9);
   cache.sharePrefixes = !random.chance(3);
   config.maxQueue = random.chance(4) ? random.uniform(1, 4) : 100;
   config.maxQueueTime = random.chance(6) ? random.uniform(1, 40) : 0;
@@ -355,13 +356,11 @@ void SchedulerFuzz::compute(const StepItem &item) {
       if (!expect(scheduler->cache().pages().referenceCount(page) == 1,
                   "a page with several owners is written"))
         return;
-      if (config.cache.sharePrefixes && scheduler->cache().sharesPrefixes() &&
-          !expect(!scheduler->cache().prefixes().contains(page), "a published page is written"))
+      if (!expect(!scheduler->cache().isPublished(page), "a published page is written"))
         return;
       uint64_t before = position == 0 ? startValue(request.salt)
                                       : device.read(sequence.table, group, position - 1);
-      device.at(page, position % config.cache.pageSize) =
-          nextValue(before, request.tokens[position]);
+      device.write(page, group, position, nextValue(before, request.tokens[position]));
     }
   }
 }

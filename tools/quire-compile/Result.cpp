@@ -4,6 +4,7 @@
 #include "tools/common/AskProgramMemory.h"
 #include "tools/common/Format.h"
 
+#include "runtime/plan/CacheGroups.h"
 #include "runtime/plan/Describe.h"
 #include "runtime/plan/Names.h"
 #include "runtime/plan/Plan.h"
@@ -37,9 +38,14 @@ struct Memory {
       tensors += rows * tensor.rowStride * plan::elementBytes(tensor.element);
     }
     page = info.pageBytes;
-    token = info.pageSize ? info.pageBytes / info.pageSize : 0;
+    if (info.pageSize == 0)
+      return;
+    plan::CacheGroups groups = plan::cacheGroups(plan.pools());
+    token = info.pageBytes / info.pageSize * groups.count;
+    sequence = info.pageBytes * plan::pagesHeld(groups, info.maxContext, info.maxTokens,
+                                                info.pageSize);
   }
-  uint64_t weights, arena, tensors = 0, workLists, page, token;
+  uint64_t weights, arena, tensors = 0, workLists, page, token = 0, sequence = 0;
 };
 
 /// What `quire` beside this program needs for itself.
@@ -101,6 +107,9 @@ std::string asText(const Plan &plan, const Result<uint64_t> &program) {
     text += format("cache     %-24s %s\n", "for each token", amount(memory.token).c_str());
     text += format("          %-24s %s\n", format("for a page of %u tokens", info.pageSize).c_str(),
                    amount(memory.page).c_str());
+    text += format("          %-24s %s\n",
+                   format("for %u tokens, at most", info.maxContext).c_str(),
+                   amount(memory.sequence).c_str());
   }
   return text;
 }
@@ -136,7 +145,8 @@ std::string asJson(const Plan &plan, const CommandLine &line, const compiler::Co
         {"work_list_bytes", memory.workLists},
         {"program_bytes", program.isOk() ? nlohmann::json(*program) : nlohmann::json()},
         {"cache_bytes_per_token", memory.token},
-        {"cache_bytes_per_page", memory.page}}},
+        {"cache_bytes_per_page", memory.page},
+        {"cache_bytes_per_sequence", memory.sequence}}},
       {"description", describeJson(plan)}};
   return result.dump(2) + "\n";
 }

@@ -193,7 +193,7 @@ Status Contest::measure(uint32_t use, double seconds) {
     limits.maxTokens = step.tokens();
     limits.maxSequences = step.sequences;
     limits.pageCount = static_cast<uint32_t>(StepDriver::pages(
-        each.plan->info(), step.sequences, step.context + step.queries));
+        *each.plan, step.sequences, step.context + step.queries));
     Runner runner{i, nullptr, nullptr};
     QUIRE_ASSIGN_OR_RETURN(runner.executor,
                            Executor::create(*each.plan, *device, *weights, limits));

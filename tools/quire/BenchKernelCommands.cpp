@@ -100,7 +100,7 @@ int PlanRows::run(const std::vector<Shape> &shapes) {
     }
     fitting.push_back(shape);
     sequences = std::max(sequences, shape.sequences);
-    pages = std::max(pages, StepDriver::pages(bench.plan->info(), shape.sequences,
+    pages = std::max(pages, StepDriver::pages(*bench.plan, shape.sequences,
                                               shape.context + shape.queries));
   }
   if (fitting.empty())
@@ -111,7 +111,7 @@ int PlanRows::run(const std::vector<Shape> &shapes) {
   uint32_t checked = std::min(info.maxTokens, 200u);
   if (info.pageSize > 0)
     checked = std::min(checked, info.maxContext);
-  pages = std::max(pages, StepDriver::pages(info, 1, checked));
+  pages = std::max(pages, StepDriver::pages(*bench.plan, 1, checked));
   if (int code = bench.prepare(sequences, 0, pages))
     return code;
   if (options.check)

@@ -2,6 +2,7 @@
 #include "tools/quire/BenchPlan.h"
 
 #include "tools/quire/Paths.h"
+#include "tools/quire/StepDriver.h"
 
 #include "runtime/base/CpuInfo.h"
 
@@ -66,8 +67,8 @@ int BenchPlan::load(const BenchOptions &options) {
 int BenchPlan::prepare(uint32_t sequences, uint32_t context, uint64_t pages) {
   const plan::InfoRecord &info = plan->info();
   ExecutorOptions limits;
-  if (pages == 0 && info.pageSize > 0)
-    pages = uint64_t{sequences} * ((context + info.pageSize - 1) / info.pageSize);
+  if (pages == 0)
+    pages = StepDriver::pages(*plan, sequences, context);
   limits.pageCount = static_cast<uint32_t>(pages);
   limits.maxSamples = info.vocabularySize > 0 ? sequences : 0;
   Result<std::unique_ptr<Executor>> created = Executor::create(*plan, *device, *weights, limits);

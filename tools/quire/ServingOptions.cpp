@@ -81,8 +81,8 @@ void addServingOptions(CLI::App &command, ServingOptions &o) {
   const char *cache = "Token cache";
   command
       .add_option("--prefix-cache", o.prefixCache,
-                  "on: keep pages of ended requests for prompts that begin alike; off: give pages "
-                  "behind a sliding window back, where all layers have one")
+                  "on: keep pages of ended requests for prompts that begin alike; off: do not, and "
+                  "give pages behind a sliding window back also where all layers have one")
       ->check(CLI::IsMember({"on", "off"}).description(""))
       ->capture_default_str()
       ->group(cache);

@@ -5,12 +5,19 @@
 #include "tools/quire/PlanCosts.h"
 
 #include "runtime/base/CpuInfo.h"
-#include "runtime/kv/PagePool.h"
+#include "runtime/plan/CacheGroups.h"
 
 #include <algorithm>
 #include <chrono>
 
 namespace quire::cli {
+
+/// Cache pages that the longest sequence holds at most.
+static uint64_t pagesPerSequence(const Plan &plan) {
+  const plan::InfoRecord &info = plan.info();
+  return plan::pagesHeld(plan::cacheGroups(plan.pools()), info.maxContext, info.maxTokens,
+                         info.pageSize);
+}
 
 /// Cache pages: as many as the sequences of a step can ever use, as far as memory allows.
 /// `available` bytes of the device are free, 0 for unknown; `leastPages` must fit when nobody chose
@@ -25,9 +32,8 @@ static Result<uint32_t> choosePageCount(const Plan &plan, const ExecutorOptions 
                              std::to_string(INT32_MAX / info.pageSize) + " that can be numbered");
   if (options.pages > 0)
     return options.pages;
-  uint64_t pagesPerSequence = (uint64_t(info.maxContext) + info.pageSize - 1) / info.pageSize;
   uint64_t useful =
-      std::min<uint64_t>(pagesPerSequence * limits.maxSequences, INT32_MAX / info.pageSize);
+      std::min<uint64_t>(pagesPerSequence(plan) * limits.maxSequences, INT32_MAX / info.pageSize);
   uint64_t pageBytes = std::max<uint64_t>(info.pageBytes, 1);
   uint64_t workspace = Executor::plannedMemory(plan, limits).total();
   uint64_t fixed = info.weightBytes + workspace;
@@ -115,8 +121,7 @@ int Session::open(const ModelLocation &location, const SessionOptions &options,
   // fit into it could never end.
   bool shared = session->device_->sharesHostMemory();
   uint64_t available = shared ? queryMemory().available : session->properties.freeBytes;
-  uint64_t leastPages =
-      shared ? 1 : (uint64_t(info.maxContext) + info.pageSize - 1) / info.pageSize;
+  uint64_t leastPages = shared ? 1 : pagesPerSequence(*session->plan_);
   Result<uint32_t> pages =
       choosePageCount(*session->plan_, limits, options, available, leastPages);
   if (!pages.isOk())

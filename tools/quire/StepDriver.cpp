@@ -1,6 +1,7 @@
 // Implements StepDriver.h.
 #include "tools/quire/StepDriver.h"
 
+#include "runtime/plan/CacheGroups.h"
 #include "runtime/plan/FloatElement.h"
 
 #include <algorithm>
@@ -41,7 +42,7 @@ static void fillRandom(plan::ElementType element, std::span<uint8_t> bytes, uint
 }
 
 StepDriver::StepDriver(Executor &executor, uint32_t sequences, uint32_t context)
-    : executor(executor) {
+    : executor(executor), groups(plan::cacheGroups(executor.plan().pools()).count) {
   reshape(sequences, context);
   const Plan &plan = executor.plan();
   for (const plan::TensorRecord &tensor : plan.tensors()) {
@@ -57,14 +58,15 @@ StepDriver::StepDriver(Executor &executor, uint32_t sequences, uint32_t context)
   }
 }
 
-uint64_t StepDriver::pages(const plan::InfoRecord &info, uint32_t sequences, uint32_t context) {
-  return uint64_t(pagesOf(info, context)) * sequences;
+uint64_t StepDriver::pages(const Plan &plan, uint32_t sequences, uint32_t context) {
+  return uint64_t(pagesOf(plan.info(), context)) * sequences *
+         plan::cacheGroups(plan.pools()).count;
 }
 
 void StepDriver::reshape(uint32_t sequences, uint32_t context) {
   pagesPerSequence = pagesOf(executor.plan().info(), context);
   lengths.assign(sequences, 0);
-  pageOf.resize(size_t{sequences} * pagesPerSequence);
+  pageOf.resize(size_t{groups} * sequences * pagesPerSequence);
   std::iota(pageOf.begin(), pageOf.end(), 0);
 }
 
@@ -76,26 +78,25 @@ Status StepDriver::scatterPages() {
   const Plan &plan = executor.plan();
   std::mt19937_64 random(kSeed);
   std::shuffle(pageOf.begin(), pageOf.end(), random);
-  uint32_t groups = 0, count = executor.limits().pageCount;
-  for (const plan::PoolRecord &pool : plan.pools())
-    groups = std::max(groups, pool.group + 1);
-  for (uint32_t group = 0; group < groups; ++group) {
-    for (uint32_t page = 0; page < std::min(count, kDistinctPages); ++page) {
-      std::vector<uint8_t> bytes(executor.pageBytes(group));
-      uint64_t place = 0;
-      for (const plan::PoolRecord &pool : plan.pools()) {
-        if (pool.group != group)
-          continue;
-        fillRandom(pool.element, std::span(bytes).subspan(place, pool.bytesPerPage),
-                   page * 7919u + place);
-        place += pool.bytesPerPage;
-      }
-      QUIRE_RETURN_IF_ERROR(executor.writePage(group, static_cast<int32_t>(page), bytes));
-    }
-    for (uint32_t page = kDistinctPages; page < count; ++page)
-      QUIRE_RETURN_IF_ERROR(executor.copyPage(group, static_cast<int32_t>(page),
-                                              static_cast<int32_t>(page % kDistinctPages)));
+  std::vector<plan::PoolRecord> places; // a pool of each
+  for (const plan::PoolRecord &pool : plan.pools()) {
+    places.resize(std::max<size_t>(places.size(), size_t(pool.place) + 1));
+    places[pool.place] = pool;
   }
+  uint32_t count = executor.limits().pageCount;
+  std::vector<uint8_t> bytes(plan.info().pageBytes);
+  for (uint32_t page = 0; page < std::min(count, kDistinctPages); ++page) {
+    uint64_t offset = 0;
+    for (const plan::PoolRecord &pool : places) {
+      fillRandom(pool.element, std::span(bytes).subspan(offset, pool.bytesPerPage),
+                 page * 7919u + offset);
+      offset += pool.bytesPerPage;
+    }
+    QUIRE_RETURN_IF_ERROR(executor.writePage(static_cast<int32_t>(page), bytes));
+  }
+  for (uint32_t page = kDistinctPages; page < count; ++page)
+    QUIRE_RETURN_IF_ERROR(executor.copyPage(static_cast<int32_t>(page),
+                                            static_cast<int32_t>(page % kDistinctPages)));
   return Status::ok();
 }
 
@@ -104,30 +105,36 @@ Result<double> StepDriver::step(uint32_t first, uint32_t count, uint32_t tokens,
   uint32_t begin = lengths[first];
   ids.clear();
   positions.clear();
-  slots.clear();
-  table.clear();
+  slots.resize(info.pageSize ? size_t{groups} * count * tokens : 0);
+  table.resize(size_t{groups} * count * pagesPerSequence);
   samples.clear();
   keys.clear();
   offsets.assign(1, 0);
   for (uint32_t sequence = first; sequence < first + count; ++sequence) {
-    const int32_t *pages = pageOf.data() + size_t{sequence} * pagesPerSequence;
     for (uint32_t i = 0; i < tokens; ++i) {
       uint32_t position = lengths[sequence] + i;
       positions.push_back(static_cast<int32_t>(position));
       if (info.vocabularySize > 0)
         ids.push_back(
             static_cast<int32_t>((position * 7919u + sequence * 31u) % info.vocabularySize));
-      if (info.pageSize > 0)
-        slots.push_back(static_cast<int32_t>(
+    }
+    for (uint32_t group = 0; group < groups && info.pageSize > 0; ++group) {
+      const int32_t *pages =
+          pageOf.data() + (size_t{group} * lengths.size() + sequence) * pagesPerSequence;
+      size_t row = size_t{group} * count + (sequence - first);
+      std::copy_n(pages, pagesPerSequence, table.data() + row * pagesPerSequence);
+      for (uint32_t i = 0; i < tokens; ++i) {
+        uint32_t position = lengths[sequence] + i;
+        slots[row * tokens + i] = static_cast<int32_t>(
             static_cast<uint32_t>(pages[position / info.pageSize]) * info.pageSize +
-            position % info.pageSize));
+            position % info.pageSize);
+      }
     }
     lengths[sequence] += tokens;
     offsets.push_back(static_cast<int32_t>(positions.size()));
     keys.push_back(static_cast<int32_t>(lengths[sequence]));
     if (info.vocabularySize > 0)
       samples.push_back(static_cast<int32_t>(positions.size()) - 1);
-    table.insert(table.end(), pages, pages + pagesPerSequence);
   }
   StepBatch batch;
   batch.tokens = count * tokens;

@@ -15,7 +15,7 @@ public:
   /// `sequences` of up to `context` tokens each; the executor has pages for all of them (`pages`).
   StepDriver(Executor &executor, uint32_t sequences, uint32_t context);
 
-  static uint64_t pages(const plan::InfoRecord &info, uint32_t sequences, uint32_t context);
+  static uint64_t pages(const Plan &plan, uint32_t sequences, uint32_t context);
 
   /// Other sequences of other lengths, none of which has a token.
   void reshape(uint32_t sequences, uint32_t context);
@@ -45,9 +45,9 @@ private:
   };
 
   Executor &executor;
-  uint32_t pagesPerSequence = 0;
+  uint32_t groups, pagesPerSequence = 0; ///< pages of one group
   std::vector<uint32_t> lengths;
-  std::vector<int32_t> pageOf; ///< [sequences, pagesPerSequence]
+  std::vector<int32_t> pageOf; ///< [groups, sequences, pagesPerSequence]
   std::vector<Input> inputs;
   std::vector<StepInput> stepInputs;
   std::vector<int32_t> ids, positions, slots, offsets, keys, table, samples;

@@ -3,8 +3,8 @@
 // Cache components become pools of their argument's name, an append's cache is the one it was given,
 // and `all` variants run one after the other over their own work lists, each built once.
 
-// CHECK-DAG: plan.pool @cache_0_k "cache.0.k" elements 4096 of bf16 group 0 window 24
-// CHECK-DAG: plan.pool @cache_0_v "cache.0.v" elements 4096 of bf16 group 0 window 24
+// CHECK-DAG: plan.pool @cache_0_k "cache.0.k" elements 4096 of bf16 group 0 place {{[01]}} window 24
+// CHECK-DAG: plan.pool @cache_0_v "cache.0.v" elements 4096 of bf16 group 0 place {{[01]}} window 24
 // CHECK-DAG: plan.partition @[[$P1:.*]] <queries = 1, min = 1, max = 1>
 // CHECK-DAG: plan.partition @[[$P8:.*]] <queries = 8, min = 2, max = 0>
 // CHECK-LABEL: plan.entry @step

@@ -6,8 +6,8 @@
 plan.weight @w0 "embed" [<"a", rows = 64, columns = 64>] panel 32 : tensor<64x64xbf16>
 // CHECK: plan.rotary_table @t0 {{.*}} scale 1.0{{.*}} : tensor<16x4xf32>
 plan.rotary_table @t0 [1.0, 0.5] scale 1.0 : tensor<16x4xf32>
-// CHECK: plan.pool @c0k "cache.0.k" elements 4096 of bf16 group 0 window 0
-plan.pool @c0k "cache.0.k" elements 4096 of bf16 group 0 window 0
+// CHECK: plan.pool @c0k "cache.0.k" elements 4096 of bf16 group 0 place 0 window 0
+plan.pool @c0k "cache.0.k" elements 4096 of bf16 group 0 place 0 window 0
 // CHECK: plan.tensor @logits output rows samples columns 64 stride 64 of f32
 plan.tensor @logits output rows samples columns 64 stride 64 of f32
 // CHECK: plan.partition @p0 <queries = 1, min = 1, max = 1>

@@ -1,10 +1,11 @@
 // Runs a plan step by step on a device, as an engine would, in the most hostile memory: every
-// cache element that no step has written is NaN, pages are handed out in random order, and unused
-// entries of the block table name no page.
+// cache element that no step has written is NaN, pages are handed out in random order, unused
+// entries of the block table name no page, and pages behind a window are given back and made NaN.
 #pragma once
 
 #include "runtime/device/Device.h"
 #include "runtime/exec/Executor.h"
+#include "runtime/plan/CacheGroups.h"
 
 #include <map>
 #include <memory>
@@ -23,7 +24,7 @@ struct SequenceRows {
 
 struct SessionOptions {
   std::string plan;
-  uint32_t pages = 64;  ///< of every pool
+  uint32_t pages = 64;  ///< of the cache
   uint32_t threads = 2;
   bool newestLevel = true; ///< false: code for x86-64-v3 even if the machine has more
   std::string device = "cpu"; ///< as `quire run --device` takes it
@@ -54,18 +55,22 @@ public:
 
 private:
   struct State {
-    std::vector<int32_t> pages;
+    std::vector<std::vector<int32_t>> pages; ///< by group; kGivenBack behind the window
     int64_t length = 0;
   };
   PagedSession(Plan plan, std::mt19937_64 &random) : plan_(std::move(plan)), random_(random) {}
   Status poison(int32_t page);
+  void giveBack(int32_t page);
+  Status makeRoom(State &state, int64_t tokens);
+  /// Gives back what the next tokens do not see.
+  void leaveBehind(State &state);
 
   Plan plan_;
   std::mt19937_64 &random_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<WeightStore> weights_;
   std::unique_ptr<Executor> executor_;
-  std::vector<uint32_t> groups_; ///< of cache pools
+  plan::CacheGroups groups_;
   std::vector<int32_t> free_;
   std::map<int64_t, State> sequences_;
 };

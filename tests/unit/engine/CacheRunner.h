@@ -1,6 +1,7 @@
 // CacheRunner: a step runner for tests whose logits are a pure function of what its paged cache
-// holds: it stores each token at its slot and reads the sequence back through the block table. A
-// wrong id, position, slot, offset, key length or block table therefore changes the text. It also
+// holds: it stores each token at its slot and reads the sequence back through the block table, in each
+// group as far as the group's window reaches. A wrong id, position, slot, offset, key length or block
+// table therefore changes the text. The first group must have no window. It also
 // refuses a batch that breaks the rules of StepBatch.h. With StepLimits::samples it draws tokens by their
 // definition, and has no logits of rows that it draws from.
 #pragma once
@@ -35,8 +36,8 @@ inline std::vector<float> modelLogits(std::span<const int32_t> tokens, int32_t v
 class CacheRunner : public StepRunner {
 public:
   explicit CacheRunner(const StepLimits &limits)
-      : bounds(limits), cache(size_t(limits.pageSize) * limits.pageCount, {-7, -7}),
-        host(size_t(limits.pageSize) * limits.hostPages, {-7, -7}), results(limits.maxSamples),
+      : bounds(limits), cache(size_t(limits.pageSize) * limits.pageCount),
+        host(size_t(limits.pageSize) * limits.hostPages), results(limits.maxSamples),
         drawnRows(limits.maxSamples) {
     bounds.copiesPages = true;
   }
@@ -51,13 +52,13 @@ public:
     if (batch.tokens == 0 || batch.tokens > uint32_t(bounds.maxTokens))
       return broken("tokens");
     if (batch.tokenIds.size() != batch.tokens || batch.positions.size() != batch.tokens ||
-        batch.slots.size() != batch.tokens)
+        batch.slots.size() != size_t(bounds.groupCount) * batch.tokens)
       return broken("array sizes");
     if (sequences == 0 || sequences > bounds.maxSequences ||
         batch.queryOffsets.size() != size_t(sequences) + 1 || batch.queryOffsets[0] != 0 ||
         batch.queryOffsets[sequences] != int32_t(batch.tokens))
       return broken("query offsets");
-    if (batch.blockTable.size() != size_t(sequences) * batch.maxPages)
+    if (batch.blockTable.size() != size_t(bounds.groupCount) * sequences * batch.maxPages)
       return broken("block table size");
     if (batch.sampleRows.size() > size_t(bounds.maxSamples))
       return broken("samples");
@@ -69,10 +70,12 @@ public:
       for (int32_t row = begin; row < end; ++row) {
         if (batch.positions[row] != batch.positions[begin] + row - begin)
           return broken("positions");
-        if (batch.slots[row] < 0 || size_t(batch.slots[row]) >= cache.size() ||
-            !slots.insert(batch.slots[row]).second)
-          return broken("slots");
-        cache[batch.slots[row]] = {batch.tokenIds[row], batch.positions[row]};
+        for (int32_t group = 0; group < bounds.groupCount; ++group) {
+          int32_t slot = batch.slots[size_t(group) * batch.tokens + row];
+          if (slot < 0 || size_t(slot) >= cache.size() || !slots.insert(slot).second)
+            return broken("slots");
+          cache[slot] = {batch.tokenIds[row], batch.positions[row], group};
+        }
       }
     }
     size_t sample = 0;
@@ -82,10 +85,12 @@ public:
         ++s;
       std::vector<int32_t> tokens;
       for (int32_t position = 0; position <= batch.positions[row]; ++position) {
-        int32_t page = batch.blockTable[size_t(s) * batch.maxPages + position / bounds.pageSize];
-        const Stored &stored =
-            cache.at(size_t(page) * bounds.pageSize + position % bounds.pageSize);
-        tokens.push_back(stored.position == position ? stored.token : -1);
+        tokens.push_back(read(batch, s, 0, position));
+        for (int32_t group = 1; group < bounds.groupCount; ++group)
+          if (int32_t window = bounds.windows[group];
+              window == 0 || position > batch.positions[row] - window)
+            if (read(batch, s, group, position) != tokens.back())
+              tokens.back() = -1 - group;
       }
       results[sample] = modelLogits(tokens, bounds.vocabularySize);
       if (std::find(tokens.begin(), tokens.end(), poisonToken) != tokens.end())
@@ -148,9 +153,17 @@ public:
 
 private:
   struct Stored {
-    int32_t token;
-    int32_t position;
+    int32_t token = -7;
+    int32_t position = -7;
+    int32_t group = -7;
   };
+  /// The token that a group's layers find at a position; -1: something else is there.
+  int32_t read(const StepBatch &batch, int32_t sequence, int32_t group, int32_t position) const {
+    size_t row = size_t(group) * batch.keyLengths.size() + sequence;
+    int32_t page = batch.blockTable[row * batch.maxPages + position / bounds.pageSize];
+    const Stored &stored = cache.at(size_t(page) * bounds.pageSize + position % bounds.pageSize);
+    return stored.position == position && stored.group == group ? stored.token : -1;
+  }
   /// A token of a row, whose logits are then gone, unless they are for the host.
   void draw(const plan::SamplingRecord &record, std::vector<float> &logits, DrawnToken &result) {
     result = {};

@@ -162,6 +162,7 @@ TEST(Choices, BeamsFindTheSameTextsHoweverTheyAreServed) {
     StepLimits limits{uniform(random, 6, 24), uniform(random, 6, 9), 9, 80, uniform(random, 1, 6),
                       uniform(random, 20, 60), kVocabulary};
     limits.hostPages = uniform(random, 0, 3) ? 40 : 0;
+    drawGroups(limits, random);
     CacheRunner runner(limits);
     MemoryRecorder recorder;
     EngineOptions options;

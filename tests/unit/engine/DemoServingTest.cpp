@@ -7,6 +7,7 @@
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/engine/Engine.h"
 #include "runtime/engine/ExecutorRunner.h"
+#include "runtime/plan/CacheGroups.h"
 #include "tests/support/RandomSeed.h"
 
 #include <gtest/gtest.h>
@@ -104,20 +105,25 @@ std::vector<std::vector<int32_t>> generate(Engine &engine, const std::vector<Cas
 std::vector<double> logProbabilities(Machine &machine, const std::vector<int32_t> &tokens) {
   const StepLimits &limits = machine.runner->limits();
   auto count = static_cast<int32_t>(tokens.size());
-  std::vector<int32_t> positions(tokens.size()), table(pagesFor(count, limits.pageSize));
+  int32_t pages = pagesFor(count, limits.pageSize);
+  std::vector<int32_t> positions(tokens.size()), slots, table(limits.groupCount * pages);
   std::iota(positions.begin(), positions.end(), 0);
-  std::iota(table.begin(), table.end(), 0); // so that slots are positions
+  std::iota(table.begin(), table.end(), 0);
+  for (int32_t group = 0; group < limits.groupCount; ++group)
+    for (int32_t position : positions)
+      slots.push_back(group * pages * limits.pageSize + position);
   int32_t offsets[] = {0, count}, length = count, last = count - 1;
   plan::SamplingRecord record{};
   record.flags = plan::kSamplingOnHost;
   StepBatch batch;
   batch.tokens = static_cast<uint32_t>(count);
   batch.tokenIds = tokens;
-  batch.positions = batch.slots = positions;
+  batch.positions = positions;
+  batch.slots = slots;
   batch.queryOffsets = offsets;
   batch.keyLengths = {&length, 1};
   batch.blockTable = table;
-  batch.maxPages = static_cast<uint32_t>(table.size());
+  batch.maxPages = static_cast<uint32_t>(pages);
   batch.sampleRows = {&last, 1};
   batch.sampling = {&record, 1};
   Status status = machine.runner->run(batch);
@@ -176,7 +182,7 @@ TEST(DemoServing, BeamsAreThoseOfAPlainSearch) {
   std::mt19937_64 random(randomSeed());
   Plan plan = unwrap(Plan::open(planFile));
   int32_t vocabulary = static_cast<int32_t>(plan.info().vocabularySize);
-  Machine alone = load(plan, 16, 0);
+  Machine alone = load(plan, 64, 0);
   int64_t stopped = 0, forks = 0;
   for (int round = 0; round < 6; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
@@ -229,6 +235,7 @@ TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
   Plan plan = unwrap(Plan::open(planFile));
   int32_t vocabulary = static_cast<int32_t>(plan.info().vocabularySize);
   int32_t pageSize = static_cast<int32_t>(plan.info().pageSize);
+  int32_t groups = static_cast<int32_t>(plan::cacheGroups(plan.pools()).count);
 
   // Prompts with common beginnings, equal ones among them.
   std::vector<int32_t> common(3 * pageSize + 5);
@@ -256,7 +263,7 @@ TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
   // Alone, whole prompts, nothing shared: text j of case i, with seed + j.
   std::vector<std::vector<int32_t>> expected;
   {
-    Machine machine = load(plan, 64, 0);
+    Machine machine = load(plan, uint32_t(groups) * 64, 0);
     for (size_t i = 0; i < cases.size(); ++i)
       for (int32_t text = 0; text < texts[i]; ++text) {
         EngineOptions options;
@@ -270,10 +277,10 @@ TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
   }
 
   int64_t swaps = 0, recomputed = 0, hits = 0, copies = 0, forks = 0;
-  int32_t least = pagesFor(3 * pageSize + 5 + 12 + 40, pageSize);
+  int32_t least = groups * pagesFor(3 * pageSize + 5 + 12 + 40, pageSize);
   for (int round = 0; round < 16; ++round) {
     bool tight = round % 4 != 0;
-    int32_t pages = tight ? least + uniform(random, 0, 12) : 300;
+    int32_t pages = tight ? least + groups * uniform(random, 0, 12) : groups * 300;
     Machine machine = load(plan, uint32_t(pages), round % 2 ? 100 : 0);
     EngineOptions options;
     options.overlap = uniform(random, 0, 1);
@@ -309,34 +316,60 @@ TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
   EXPECT_GT(forks, 50);
 }
 
+/// Hides from the engine that layers have windows.
+class KeepingRunner : public StepRunner {
+public:
+  explicit KeepingRunner(StepRunner &runner) : runner(runner), bounds(runner.limits()) {
+    bounds.windows = {};
+  }
+  const StepLimits &limits() const override { return bounds; }
+  Status run(const StepBatch &batch) override { return runner.run(batch); }
+  std::span<const float> logits(int32_t sample) const override { return runner.logits(sample); }
+  DrawnToken drawn(int32_t sample) const override { return runner.drawn(sample); }
+
+private:
+  StepRunner &runner;
+  StepLimits bounds;
+};
+
 TEST(DemoServing, PagesBehindTheWindowAreGivenBack) {
   Plan plan = unwrap(Plan::open(planFile));
-  int32_t window = INT32_MAX, pageSize = static_cast<int32_t>(plan.info().pageSize);
-  for (const plan::PoolRecord &pool : plan.pools())
-    window = std::min(window, static_cast<int32_t>(pool.window));
+  plan::CacheGroups groups = plan::cacheGroups(plan.pools());
+  int32_t pageSize = static_cast<int32_t>(plan.info().pageSize);
+  int32_t window = static_cast<int32_t>(
+      *std::max_element(groups.windows.begin(), groups.windows.end()));
   if (window == 0)
-    GTEST_SKIP() << "a layer of this model looks back at everything";
+    GTEST_SKIP() << "all layers of this model look back at everything";
   std::mt19937_64 random(randomSeed());
   Case one;
   for (int i = 0; i < 2 * pageSize; ++i)
     one.prompt.push_back(uniform(random, 0, int32_t(plan.info().vocabularySize) - 1));
   one.maxNew = 5 * window;
   one.sampling.seed = random();
-  int32_t peaks[2];
-  std::vector<std::vector<int32_t>> texts[2];
-  for (bool keep : {false, true}) {
-    Machine machine = load(plan, 100, 0);
-    EngineOptions options;
-    options.sharePrefixes = keep;
-    Engine engine(*machine.runner, nullptr, options);
-    texts[keep] = generate(engine, {one}, {1}, random);
-    peaks[keep] = engine.statistics().peakPages;
-    EXPECT_EQ(engine.freePages(), 100);
+  int32_t all = pagesFor(2 * pageSize + one.maxNew - 1, pageSize), bound = 0;
+  for (uint32_t group = 0; group < groups.count; ++group)
+    bound += groups.windows[group] ? pagesFor(groups.windows[group], pageSize) + 1 : all;
+  int32_t budget = 2 * pageSize; // and the least with which the request is accepted
+  uint64_t least = plan::pagesHeld(groups, one.prompt.size() + one.maxNew - 1, budget, pageSize);
+  for (uint32_t pages : {100u, uint32_t(least)}) {
+    int32_t peaks[2];
+    std::vector<std::vector<int32_t>> texts[2];
+    for (bool keep : {false, true}) {
+      Machine machine = load(plan, keep ? 100 : pages, 0);
+      KeepingRunner keeping(*machine.runner);
+      EngineOptions options;
+      options.sharePrefixes = false;
+      options.tokenBudget = budget;
+      Engine engine(keep ? static_cast<StepRunner &>(keeping) : *machine.runner, nullptr, options);
+      texts[keep] = generate(engine, {one}, {1}, random);
+      peaks[keep] = engine.statistics().peakPages;
+      EXPECT_EQ(engine.freePages(), int32_t(keep ? 100 : pages));
+    }
+    EXPECT_EQ(texts[0], texts[1]);
+    EXPECT_EQ(int32_t(texts[0][0].size()), one.maxNew);
+    EXPECT_EQ(peaks[1], int32_t(groups.count) * all);
+    EXPECT_LE(peaks[0], bound) << "the window, and a page cut off";
   }
-  EXPECT_EQ(texts[0], texts[1]);
-  EXPECT_EQ(int32_t(texts[0][0].size()), one.maxNew);
-  EXPECT_EQ(peaks[1], pagesFor(2 * pageSize + one.maxNew - 1, pageSize));
-  EXPECT_LE(peaks[0], pagesFor(window, pageSize) + 1) << "the window, and a page cut off";
 }
 
 int main(int argc, char **argv) {

@@ -65,6 +65,7 @@ TEST(Engine, RandomTrafficWithTinyPoolsWritesTheSameTexts) {
                       uniform(random, 1, 6),
                       uniform(random, 4, 60),
                       kVocabulary};
+    drawGroups(limits, random);
     CacheRunner runner(limits);
     Engine engine(runner, nullptr, eager());
     int32_t count = uniform(random, 1, 12);

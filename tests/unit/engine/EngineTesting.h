@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/engine/Engine.h"
+#include "tests/support/RandomSeed.h"
 #include "tests/unit/engine/CacheRunner.h"
 
 #include <gtest/gtest.h>
@@ -72,6 +73,17 @@ inline void runToEnd(Engine &engine) {
 }
 
 inline StepLimits roomyLimits(int32_t vocabulary) { return {64, 8, 8, 256, 4, 200, vocabulary}; }
+
+/// Now and then more groups of layers, most of them with a window.
+inline void drawGroups(StepLimits &limits, std::mt19937_64 &random) {
+  if (uniform(random, 0, 1) == 0)
+    return;
+  limits.groupCount = uniform(random, 2, 4);
+  limits.pageCount *= limits.groupCount;
+  limits.hostPages *= limits.groupCount;
+  for (int32_t group = 1; group < limits.groupCount; ++group)
+    limits.windows[group] = uniform(random, 0, 3) ? uniform(random, 1, 30) : 0;
+}
 
 /// Admits requests whose growth will not fit, so that preemption happens.
 inline EngineOptions eager() {

@@ -29,6 +29,7 @@ TEST(Serving, TextsDoNotDependOnHowTheyAreServed) {
                       uniform(random, 8, 80), uniform(random, 1, 6), uniform(random, 4, 40),
                       kVocabulary};
     limits.hostPages = uniform(random, 0, 3) ? uniform(random, 10, 60) : 0;
+    drawGroups(limits, random);
     CacheRunner runner(limits);
     runner.failTransfers = uniform(random, 0, 3) == 0;
     MemoryRecorder recorder;

@@ -141,7 +141,7 @@ TEST(KvCache, AWindowGivesPagesBackBehindIt) {
   form.groupCount = 2;
   form.windows = {0, 3};
   KvCache cache(form);
-  EXPECT_FALSE(cache.sharesPrefixes());
+  EXPECT_TRUE(cache.sharesPrefixes());
   PageTable table;
   std::vector<PageCopy> copies;
   cache.grow(table, 0, 6, copies);
@@ -154,6 +154,58 @@ TEST(KvCache, AWindowGivesPagesBackBehindIt) {
   EXPECT_EQ(table.heldCount(2), 4);
   cache.release(table);
   EXPECT_EQ(cache.pages().freeCount(), 8);
+}
+
+TEST(KvCache, APrefixIsFoundAsFarAsEveryGroupHasIt) {
+  CacheShape form = shape(2, 8);
+  form.groupCount = 2;
+  form.windows = {0, 3};
+  KvCache cache(form);
+  Tokens tokens = {1, 2, 3, 4, 5, 6, 7, 8};
+  std::vector<uint64_t> hashes = hashesOf(tokens, 2);
+  std::vector<PageCopy> copies;
+  PageTable table, other;
+  cache.grow(table, 0, 8, copies);
+  cache.publish(table, tokens, hashes, 0, 8);
+  std::vector<PageId> all(table.pages(0).begin(), table.pages(0).end());
+  std::vector<PageId> windowed(table.pages(1).begin(), table.pages(1).end());
+  cache.leaveBehind(table, 8); // sees 6, 7 and itself
+  EXPECT_EQ(cache.pages().cachedCount(), 3);
+  cache.release(table);
+  EXPECT_EQ(cache.pages().cachedCount(), 8);
+
+  std::vector<PageId> found;
+  EXPECT_EQ(cache.match(tokens, hashes, 0, 8, found).pages, 4);
+  std::vector<PageId> expected = all;
+  expected.push_back(windowed[3]);
+  EXPECT_EQ(found, expected);
+  cache.adopt(table, found, 4);
+  EXPECT_EQ(table.groups[1].behind, 3);
+  EXPECT_EQ(table.pages(1)[2], kNoPage);
+  EXPECT_EQ(table.pages(1)[3], windowed[3]);
+  EXPECT_EQ(table.size(), 4);
+  cache.release(table);
+
+  // The pages behind the window were given back first, so they are the first to go.
+  cache.grow(other, 0, 2, copies);
+  auto pagesFound = [&](int32_t most) {
+    found.clear();
+    return cache.match(tokens, hashes, 0, most, found).pages;
+  };
+  EXPECT_EQ(pagesFound(8), 4);
+  EXPECT_EQ(pagesFound(6), 3);
+  EXPECT_EQ(pagesFound(5), 0) << "token 4 sees token 3, which one group has lost";
+  cache.release(other);
+  cache.dropCached();
+  EXPECT_EQ(cache.pages().freeCount(), 8);
+  EXPECT_EQ(pagesFound(8), 0);
+}
+
+TEST(KvCache, NoPrefixIsSharedWithoutAGroupThatKeepsAll) {
+  CacheShape form = shape(2, 8);
+  form.groupCount = 2;
+  form.windows = {3, 0};
+  EXPECT_FALSE(KvCache(form).sharesPrefixes());
 }
 
 TEST(KvCache, SwappedPagesComeBackInTheirOrder) {

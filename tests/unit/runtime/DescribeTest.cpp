@@ -18,10 +18,12 @@ TEST(Describe, ListsTheProgramWithOperandNames) {
   std::string text = describe(*plan);
   for (const char *part :
        {"launch append [tokens] (tokenIds, slots, pool keys)",
+        "launch append [tokens] (tokenIds, slots of group 1, pool others)",
+        "group 1  12 B a token, keeps all tokens: at most 24 pages a sequence, 1.1 KiB (1152)",
         "launch scale [tokens] (tensor x, weight factors, arena[384], r7, r13, r12)",
         "if tokens > r11 go to ", "r15 = ceil(tokens / r14)", "partition(work list 1)",
         "panel of 8 rows", "x86-64-v3", "workspace 1[0]", "workspace 384 B = 4 an item",
-        "keeps the last 8 tokens"})
+        "windowed  bf16, group 1, place 1, 32 B a page, keeps the last 8 tokens"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 

@@ -96,11 +96,11 @@ TEST(Executor, TraceHasEveryLaunchWithItsItems) {
   ASSERT_TRUE(machine.executor->run(step.batch(), &trace).isOk());
   EXPECT_EQ(trace.dropped, 0u);
   bool decodes = !machine.executor->workList(1).empty();
-  EXPECT_EQ(trace.count, decodes ? 7u : 5u);
-  EXPECT_EQ(launches[0].kernel, uint32_t(TestKernel::Append));
-  EXPECT_EQ(launches[0].items, int64_t(step.tokenIds.size()));
-  EXPECT_EQ(launches[1].kernel, uint32_t(TestKernel::Sum));
-  EXPECT_EQ(launches[1].items, int64_t(machine.executor->workList(0).size()));
+  EXPECT_EQ(trace.count, decodes ? 8u : 6u);
+  EXPECT_EQ(launches[1].kernel, uint32_t(TestKernel::Append));
+  EXPECT_EQ(launches[1].items, int64_t(step.tokenIds.size()));
+  EXPECT_EQ(launches[2].kernel, uint32_t(TestKernel::Sum));
+  EXPECT_EQ(launches[2].items, int64_t(machine.executor->workList(0).size()));
   // A buffer that is too small says so.
   StepTrace shorter{std::span(launches).first(2)};
   Step next = world.step();
@@ -120,14 +120,17 @@ Step goodStep() {
   Step step;
   step.tokenIds = {1, 2, 3, 4};
   step.positions = {4, 5, 6, 9};
-  step.slots = {4, 5, 6, 25};
+  step.slots = {4, 5, 6, 25, 64, 65, 66, 81};
   step.offsets = {0, 3, 4};
   step.keyLengths = {7, 10};
-  step.table.assign(2 * kTableColumns, -1);
-  step.table[0] = 0;
-  step.table[1] = 1;
-  for (int i = 0; i < 3; ++i)
-    step.table[kTableColumns + size_t(i)] = 4 + i;
+  step.table.assign(Sample::groups * 2 * kTableColumns, -1);
+  for (int group = 0; group < int(Sample::groups); ++group) {
+    int32_t *table = &step.table[size_t(group) * 2 * kTableColumns];
+    for (int i = 0; i < 2; ++i)
+      table[i] = 15 * group + i;
+    for (int i = 0; i < 3; ++i)
+      table[kTableColumns + size_t(i)] = 14 * group + 4 + i;
+  }
   step.samples = {2, 3};
   step.x.resize(4 * (Sample::columns + 2));
   return step;
@@ -152,8 +155,14 @@ const BadStep kBadSteps[] = {
     {"positionsNotConsecutive", [](Step &s, StepBatch &) { s.positions[1] = 6; },
      "token row 1 of sequence 0 has position 6, its 7 keys make it 5"},
     {"slotBeyondCache", [](Step &s, StepBatch &) { s.slots[0] = kPages * Sample::pageSize; },
-     "slots[0] is 800"},
+     "slots[0] is 1600"},
     {"slotNegative", [](Step &s, StepBatch &) { s.slots[0] = -2; }, "slots[0] is -2"},
+    {"slotOfAnotherGroup", [](Step &s, StepBatch &) { s.slots[7] = kPages * Sample::pageSize; },
+     "slots[7] is 1600"},
+    {"groupMissing", [](Step &, StepBatch &b) { b.slots = b.slots.first(4); },
+     "slots has 4 entries instead of 8"},
+    {"pageOfAnotherGroup", [](Step &s, StepBatch &) { s.table[2 * kTableColumns] = -1; },
+     "sequence 0, group 1"},
     {"slotsMissing", [](Step &, StepBatch &b) { b.slots = {}; }, "slots has 0 entries"},
     {"offsetsShort", [](Step &, StepBatch &b) { b.queryOffsets = b.queryOffsets.first(2); },
      "queryOffsets has 2 entries instead of 3"},
@@ -168,11 +177,15 @@ const BadStep kBadSteps[] = {
     {"tableSize", [](Step &, StepBatch &b) { b.blockTable = b.blockTable.first(5); },
      "blockTable has 5 entries"},
     {"fewColumns",
-     [](Step &, StepBatch &b) { b.maxPages = 2; b.blockTable = b.blockTable.first(4); },
+     [](Step &s, StepBatch &b) {
+       std::fill_n(s.table.begin(), 8, 0);
+       b.maxPages = 2;
+       b.blockTable = b.blockTable.first(8);
+     },
      "sequence 1 needs 3 pages"},
     {"pageNegative", [](Step &s, StepBatch &) { s.table[1] = -1; }, "sequence 0"},
     {"pageBeyondCache", [](Step &s, StepBatch &) { s.table[kTableColumns + 2] = kPages; },
-     "pages[2] is 200"},
+     "pages[2] is 400"},
     {"sampleRow", [](Step &s, StepBatch &) { s.samples[0] = 4; }, "sampleRows[0] is 4"},
     {"inputMissing", [](Step &, StepBatch &b) { b.inputs = {}; }, "0 inputs are given"},
     {"inputName", [](Step &s, StepBatch &) { s.input.name = "y"; }, "no input 'y'"},
@@ -203,6 +216,41 @@ TEST_P(RefusedStep, LeavesTheCacheAlone) {
 
 INSTANTIATE_TEST_SUITE_P(Rules, RefusedStep, testing::ValuesIn(kBadSteps),
                          [](const auto &info) { return std::string(info.param.name); });
+
+/// What lies behind the window of a group may be given back: kernels find zeros there.
+TEST(Executor, PagesBehindTheWindowAreZeros) {
+  PlanWriter writer = samplePlan(false);
+  std::vector<uint8_t> bytes = writer.bytes();
+  Result<Plan> plan = Plan::fromBytes(bytes);
+  ASSERT_TRUE(plan.isOk());
+  const_cast<PoolRecord &>(plan->pools()[2]).window = 3;
+  const_cast<PoolRecord &>(plan->pools()[1]).window = 3;
+  Machine machine(1);
+  ExecutorOptions options{kPages, 0, 0, 0};
+  auto executor = Executor::create(*plan, *machine.device, *machine.weights, options);
+  ASSERT_TRUE(executor.isOk()) << executor.status().message();
+  EXPECT_EQ((*executor)->memory().pools, (kPages + 1) * plan->info().pageBytes);
+  for (uint32_t page = 0; page < kPages; ++page)
+    ASSERT_TRUE((*executor)->fillPage(int32_t(page), 1).isOk());
+
+  Step step = goodStep(); // token 9 sees 7 and 8: pages 1 and 2
+  int32_t *row = &step.table[3 * kTableColumns];
+  row[0] = -1;
+  Status status = (*executor)->run(step.batch());
+  ASSERT_TRUE(status.isOk()) << status.message();
+  auto sums = (*executor)->output("sums");
+  ASSERT_TRUE(sums.isOk());
+  constexpr int32_t kOnes = 0x01010101;
+  EXPECT_EQ(static_cast<const int32_t *>(sums->data)[3], 5 * kOnes + 4);
+
+  row[1] = -1;
+  status = (*executor)->run(step.batch());
+  ASSERT_FALSE(status.isOk());
+  EXPECT_NE(status.message().find("sequence 1, group 1: step refused: pages within the window[0] is -1"),
+            std::string::npos)
+      << status.message();
+  EXPECT_EQ((*executor)->fillPage(int32_t(kPages), 1).code(), ErrorCode::OutOfRange);
+}
 
 TEST(Executor, OutputsAreFoundByNameOnly) {
   Machine machine(1);

@@ -67,10 +67,10 @@ struct Violation {
 const Violation kViolations[] = {
     {"magic", [](Editable &p) { p.header().magic ^= 1; }, "not a plan"},
     {"futureVersion", [](Editable &p) { p.header().version = 99; }, "format version 99"},
-    {"nextVersion", [](Editable &p) { p.header().version = 5; }, "format version 5, this program"},
+    {"nextVersion", [](Editable &p) { p.header().version = 6; }, "format version 6, this program"},
     {"oldVersion", [](Editable &p) { p.header().version = 0; }, "old format version"},
-    {"lastVersion", [](Editable &p) { p.header().version = 3; },
-     "old format version 3, this program reads version 4"},
+    {"lastVersion", [](Editable &p) { p.header().version = 4; },
+     "old format version 4, this program reads version 5"},
     {"fileBytes", [](Editable &p) { ++p.header().fileBytes; }, "cut short"},
     {"sectionCount", [](Editable &p) { p.header().sectionCount = 18; }, "18 sections"},
     {"noSections", [](Editable &p) { p.header().sectionCount = 0; }, "has 0 sections"},
@@ -159,7 +159,11 @@ const Violation kViolations[] = {
     {"sourceRowsTooMany", EDIT(WeightRecord, Weights, 1, r.rows = 29), "the rows of its sources"},
     {"poolElement", EDIT(PoolRecord, Pools, 0, r.element = ElementType::Count), "section Pools"},
     {"poolString", EDIT(PoolRecord, Pools, 0, r.name.offset = kNone), "name is the string"},
-    {"poolGroup", EDIT(PoolRecord, Pools, 1, r.group = 2), "group is index 2 of 2"},
+    {"poolGroup", EDIT(PoolRecord, Pools, 1, r.group = 3), "group is index 3 of 3"},
+    {"poolPlace", EDIT(PoolRecord, Pools, 1, r.place = 3), "place is index 3 of 3"},
+    {"poolPlaceTaken", EDIT(PoolRecord, Pools, 2, r.place = 1), "another pool of group 1"},
+    {"poolPlaceOfAnotherSize", EDIT(PoolRecord, Pools, 2, r.bytesPerPage = 32),
+     "bytesPerPage is 32, but that of the pools at its place is 16"},
     {"poolEmpty", EDIT(PoolRecord, Pools, 0, r.bytesPerPage = 0), "bytesPerPage is 0"},
     {"poolAbsurd", EDIT(PoolRecord, Pools, 0, r.bytesPerPage = ~0ull), "bytesPerPage"},
     {"poolsWithoutPages", EDIT(InfoRecord, Info, 0, r.pageSize = r.maxContext = 0),
@@ -260,13 +264,20 @@ const Violation kViolations[] = {
     {"operandKind", [](Editable &p) { p.operand(OperandKind::Pool).kind = OperandKind::Count; },
      "section Operands, record 2: kind"},
     {"operandWeight", [](Editable &p) { p.operand(OperandKind::Weight).index = 3; }, "weight is"},
-    {"operandPool", [](Editable &p) { p.operand(OperandKind::Pool).index = 2; }, "pool is index 2"},
+    {"operandPool", [](Editable &p) { p.operand(OperandKind::Pool).index = 3; }, "pool is index 3"},
     {"operandTensor", [](Editable &p) { p.operand(OperandKind::Tensor).index = 4; }, "tensor is"},
     {"operandBatch",
      [](Editable &p) {
        p.operand(OperandKind::Batch).index = static_cast<uint32_t>(BatchField::Count);
      },
      "batch field"},
+    {"operandGroup", [](Editable &p) { p.operand(OperandKind::Pool).group = 1; }, "group is index 1"},
+    {"batchGroup",
+     [](Editable &p) {
+       p.operand(OperandKind::Batch).index = static_cast<uint32_t>(BatchField::Slots);
+       p.operand(OperandKind::Batch).group = 2;
+     },
+     "group is index 2 of 2"},
     {"operandWorkList", [](Editable &p) { p.operand(OperandKind::WorkList).index = 2; },
      "work list is index 2"},
     {"operandWorkspace", [](Editable &p) { p.operand(OperandKind::Workspace).index = 2; },
@@ -314,7 +325,7 @@ TEST(Plan, RoundTripKeepsEveryRecord) {
   EXPECT_EQ(plan->sources()[2].offset, 220u);
   EXPECT_EQ(plan->files().size(), 1u);
   EXPECT_EQ(plan->kernels().size(), size_t(TestKernel::Count));
-  EXPECT_EQ(plan->operands().size(), plan->section(SectionKind::Operands).size() / 32);
+  EXPECT_EQ(plan->operands().size(), plan->section(SectionKind::Operands).size() / 40);
   ASSERT_EQ(plan->images().size(), 1u);
   auto code = plan->code(plan->images()[0]);
   EXPECT_TRUE(std::equal(code.begin(), code.end(), testCode().begin(), testCode().end()));

@@ -77,7 +77,9 @@ private:
 
     writer_.add(PoolRecord{writer_.string("keys"), ElementType::I32, 0,
                            Sample::pageSize * sizeof(int32_t), 0, 0});
-    writer_.add(PoolRecord{writer_.string("windowed"), ElementType::BF16, 1, 32, 8, 0});
+    writer_.add(PoolRecord{writer_.string("windowed"), ElementType::BF16, 1, 32, 8, 1});
+    writer_.add(PoolRecord{writer_.string("others"), ElementType::I32, 1,
+                           Sample::pageSize * sizeof(int32_t), 0, 0});
     writer_.add(tensor("x", ElementType::F32, Extent::Tokens, Sample::columns, Sample::inputStride,
                        false));
     writer_.add(tensor("sums", ElementType::I32, Extent::Tokens, 1, 1, true));
@@ -160,15 +162,18 @@ private:
   }
   void here(uint32_t branch) { writer_.instruction(branch).imm = writer_.instructionCount(); }
 
-  static OperandRecord operand(OperandKind kind, uint32_t index) { return {kind, index, {}}; }
-  static OperandRecord batch(BatchField field) {
-    return operand(OperandKind::Batch, static_cast<uint32_t>(field));
+  static OperandRecord operand(OperandKind kind, uint32_t index) { return {kind, index, {}, 0, 0}; }
+  static OperandRecord batch(BatchField field, uint32_t group = 0) {
+    return {OperandKind::Batch, static_cast<uint32_t>(field), {}, group, 0};
   }
   static OperandRecord scalar(uint32_t index) { return operand(OperandKind::Scalar, index); }
-  static OperandRecord arena(ByteSize offset) { return {OperandKind::Arena, 0, offset}; }
+  static OperandRecord arena(ByteSize offset) {
+    return {OperandKind::Arena, 0, offset, 0, 0};
+  }
 
   void program() {
     const OperandRecord keys = operand(OperandKind::Pool, 0), table = batch(BatchField::BlockTable);
+    const OperandRecord others = operand(OperandKind::Pool, 2);
     const OperandRecord x = operand(OperandKind::Tensor, 0), sums = operand(OperandKind::Tensor, 1);
     const OperandRecord sampled = operand(OperandKind::Tensor, 2);
     const OperandRecord scaled = operand(OperandKind::Tensor, 3);
@@ -181,6 +186,8 @@ private:
     constant(Columns, Sample::columns);
     launch(TestKernel::Append, input(InputRegister::Tokens),
            {batch(BatchField::TokenIds), batch(BatchField::Slots), keys});
+    launch(TestKernel::Append, input(InputRegister::Tokens),
+           {batch(BatchField::TokenIds), batch(BatchField::Slots, 1), others});
 
     emit(Opcode::Partition, PrefillItems, 0, 0, 0, 0);
     launch(TestKernel::Sum, PrefillItems,
@@ -188,7 +195,8 @@ private:
     emit(Opcode::Partition, DecodeItems, 0, 0, 0, 1);
     uint32_t noDecode = emit(Opcode::BranchIfGreater, 0, One, DecodeItems);
     launch(TestKernel::Partial, DecodeItems,
-           {operand(OperandKind::WorkList, 1), keys, table, partials, pageSize, pages});
+           {operand(OperandKind::WorkList, 1), others, batch(BatchField::BlockTable, 1), partials,
+            pageSize, pages});
     launch(TestKernel::Combine, DecodeItems,
            {operand(OperandKind::WorkList, 1), partials, sums});
     here(noDecode);

@@ -1,5 +1,6 @@
 // A small plan that uses every record and opcode of the format and really runs: it keeps token ids
-// in a paged cache, sums each query's visible keys (whole for several queries, split for one), takes
+// in a paged cache of two groups, sums each query's visible keys (of several queries whole from the
+// first group, of one query in splits from the second, which lies over the first), takes
 // sample rows, and scales an input with one of two variants chosen by the number of tokens.
 #pragma once
 
@@ -12,6 +13,7 @@ namespace quire::test {
 
 struct Sample {
   static constexpr uint32_t maxTokens = 64, maxSequences = 8, maxSamples = 8;
+  static constexpr uint32_t groups = 2;
   static constexpr uint32_t maxContext = 96, pageSize = 4, vocabulary = 1000;
   static constexpr uint32_t rowPadding = 32;
   static constexpr uint32_t columns = 5, inputStride = 8, variantLimit = 10;

@@ -13,7 +13,7 @@
 
 namespace quire::test {
 
-inline constexpr uint32_t kPages = 200;
+inline constexpr uint32_t kPages = 400;
 inline constexpr uint32_t kTableColumns = Sample::maxContext / Sample::pageSize;
 
 /// Arrays behind a StepBatch.
@@ -39,10 +39,10 @@ struct Step {
 
 struct Sequence {
   std::vector<int32_t> history; ///< all tokens so far
-  std::vector<int32_t> pages;
+  std::array<std::vector<int32_t>, Sample::groups> pages;
 };
 
-/// Sequences that live over many steps, with pages in random order.
+/// Sequences that live over many steps, with pages in random order, of all groups from the same ones.
 class World {
 public:
   explicit World(Random &random) : random_(random), freePages_(kPages) {
@@ -70,7 +70,7 @@ public:
       std::iota(freePages_.begin(), freePages_.end(), 0);
       return this->step(decode);
     }
-    narrow(step);
+    addGroups(step);
     for (int64_t n = random_.integer(0, Sample::maxSamples); n > 0; --n)
       step.samples.push_back(
           static_cast<int32_t>(random_.integer(0, int64_t(step.tokenIds.size()) - 1)));
@@ -106,41 +106,43 @@ public:
   }
 
 private:
-  /// Leaves away, sometimes, columns of the block table that no sequence uses.
-  void narrow(Step &step) {
-    if (random_.chance(0.7))
-      return;
+  /// Slots and block tables, sometimes without columns that no sequence uses.
+  void addGroups(Step &step) {
     size_t used = 1;
     for (const Sequence &sequence : sequences_)
-      used = std::max(used, sequence.pages.size());
-    step.columns = static_cast<uint32_t>(random_.integer(int64_t(used), kTableColumns));
-    std::vector<int32_t> table;
-    for (size_t s = 0; s < sequences_.size(); ++s)
-      table.insert(table.end(), step.table.begin() + int64_t(s * kTableColumns),
-                   step.table.begin() + int64_t(s * kTableColumns + step.columns));
-    step.table = std::move(table);
+      used = std::max(used, sequence.pages[0].size());
+    if (random_.chance(0.3))
+      step.columns = static_cast<uint32_t>(random_.integer(int64_t(used), kTableColumns));
+    for (uint32_t group = 0; group < Sample::groups; ++group)
+      for (size_t s = 0; s < sequences_.size(); ++s) {
+        const std::vector<int32_t> &pages = sequences_[s].pages[group];
+        for (int32_t row = step.offsets[s]; row < step.offsets[s + 1]; ++row)
+          step.slots.push_back(pages[size_t(step.positions[size_t(row)]) / Sample::pageSize] *
+                                   int32_t(Sample::pageSize) +
+                               step.positions[size_t(row)] % int32_t(Sample::pageSize));
+        for (uint32_t page = 0; page < step.columns; ++page)
+          step.table.push_back(page < pages.size()
+                                   ? pages[page]
+                                   : static_cast<int32_t>(random_.integer(INT32_MIN, INT32_MAX)));
+      }
   }
 
   void append(Step &step, Sequence &sequence, int64_t queries) {
     for (int64_t i = 0; i < queries; ++i) {
       auto position = static_cast<int32_t>(sequence.history.size());
-      if (position % Sample::pageSize == 0) {
+      for (std::vector<int32_t> &pages : sequence.pages) {
+        if (position % Sample::pageSize != 0)
+          continue;
         auto pick = static_cast<size_t>(random_.integer(0, int64_t(freePages_.size()) - 1));
-        sequence.pages.push_back(freePages_[pick]);
+        pages.push_back(freePages_[pick]);
         freePages_.erase(freePages_.begin() + static_cast<ptrdiff_t>(pick));
       }
       sequence.history.push_back(static_cast<int32_t>(random_.integer(0, Sample::vocabulary - 1)));
       step.tokenIds.push_back(sequence.history.back());
       step.positions.push_back(position);
-      step.slots.push_back(sequence.pages.back() * int32_t(Sample::pageSize) +
-                           position % int32_t(Sample::pageSize));
     }
     step.offsets.push_back(static_cast<int32_t>(step.tokenIds.size()));
     step.keyLengths.push_back(static_cast<int32_t>(sequence.history.size()));
-    for (uint32_t page = 0; page < kTableColumns; ++page)
-      step.table.push_back(page < sequence.pages.size()
-                               ? sequence.pages[page]
-                               : static_cast<int32_t>(random_.integer(INT32_MIN, INT32_MAX)));
   }
 
   Random &random_;
