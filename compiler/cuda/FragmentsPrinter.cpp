@@ -230,6 +230,7 @@ ElementScope FragmentsPrinter::scope(CodeText &chunk, CodeText &element, int64_t
     guard += (guard.empty() ? "col < " : " && col < ") + std::to_string(columns);
   ElementScope result{context.names, context.unique, chunk, element, pairs ? 2 : 1, guard, {}, {}};
   result.scalars.approximate = true;
+  result.scalars.coarseTangents = coarseTangents;
   Coordinates here = coordinates(columns, pairs);
   result.held = [this, columns, pairs, here](Value value,
                                              const Coordinates &at) -> std::optional<std::string> {

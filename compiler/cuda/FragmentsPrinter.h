@@ -121,6 +121,7 @@ protected:
   llvm::DenseMap<mlir::Value, Held> held;
   llvm::DenseMap<mlir::Value, StagedTile> staged;
   llvm::DenseSet<mlir::Value> operands; ///< of contractions, with what they are computed from
+  bool coarseTangents = false;          ///< do for this kernel's scores
   bool pending = false;                 ///< copies of the whole block are under way
   /// Index and number of the threads that copy a tile together: of the block, or of one warp.
   std::string stageWorker = "thread", stageWorkers;

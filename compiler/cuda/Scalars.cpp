@@ -4,7 +4,6 @@
 #include "compiler/cuda/Scalars.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
@@ -212,10 +211,10 @@ StringRef mathFunction(StringRef name) {
 }
 
 /// Functions of math.h that do for scores.
-StringRef approximateFunction(Operation *op) {
+StringRef approximateFunction(Operation *op, const cuda::ScalarOptions &options) {
   return llvm::TypeSwitch<Operation *, StringRef>(op)
       .Case([](math::Exp2Op) { return "exp2Fast"; })
-      .Case([](math::TanhOp) { return "tanhFast"; })
+      .Case([&](math::TanhOp) { return options.coarseTangents ? "tanhCoarse" : "tanhFast"; })
       .Case([](math::SinOp) { return "sinFast"; })
       .Case([](math::CosOp) { return "cosFast"; })
       .Default(StringRef());
@@ -263,7 +262,7 @@ std::string expressionOf(Operation *op, ArrayRef<std::string> v,
   StringRef name = op->getName().getStringRef();
   Type type = op->getResult(0).getType();
   if (options.approximate) {
-    if (StringRef function = approximateFunction(op); !function.empty())
+    if (StringRef function = approximateFunction(op, options); !function.empty())
       return call(function, v);
     if (std::optional<std::string> factor = reciprocalOfDivisor(op))
       return binary({v[0], *factor}, "*");
@@ -349,52 +348,6 @@ FailureOr<std::string> cuda::scalarExpression(Operation *op, ArrayRef<std::strin
   if ((type.isBF16() || type.isF16()) && !moves)
     text = widened(type, narrowed(type, text));
   return text;
-}
-
-FailureOr<std::string> cuda::bodyExpression(Block &body, const BodyInputs &inputs, CodeText &text,
-                                            UniqueNames &unique, const ScalarOptions &options) {
-  Names local;
-  std::function<FailureOr<std::string>(Value)> evaluate =
-      [&](Value value) -> FailureOr<std::string> {
-    if (auto found = local.find(value); found != local.end())
-      return found->second;
-    if (auto argument = dyn_cast<BlockArgument>(value); argument && argument.getOwner() == &body)
-      return local[value] = inputs.argument(argument.getArgNumber());
-    Operation *op = value.getDefiningOp();
-    if (!op || op->getBlock() != &body) {
-      // A constant outside is as good as one inside.
-      if (Attribute constant; op && matchPattern(op, m_Constant(&constant)))
-        return constantText(constant);
-      return inputs.outside(value);
-    }
-    if (auto index = dyn_cast<linalg::IndexOp>(op))
-      return local[value] = "(long long)(" + inputs.index(index.getDim()) + ")";
-    SmallVector<std::string> operands;
-    for (Value operand : op->getOperands()) {
-      FailureOr<std::string> expression = evaluate(operand);
-      if (failed(expression))
-        return failure();
-      operands.push_back(*expression);
-    }
-    FailureOr<std::string> expression = scalarExpression(op, operands, options);
-    if (failed(expression))
-      return failure();
-    bool isShort = op->hasTrait<OpTrait::ConstantLike>() || isa<arith::ExtFOp>(op);
-    // Computed before the choice, a function is no branch of it.
-    bool isChosen = isa<math::MathDialect>(op->getDialect()) &&
-                    llvm::any_of(value.getUsers(), llvm::IsaPred<arith::SelectOp>);
-    if ((!value.hasOneUse() || isChosen) && !isShort) {
-      std::string name = unique.fresh("t");
-      text.line("const " + registerType(value.getType()) + " " + name + " = " + *expression + ";");
-      return local[value] = name;
-    }
-    return local[value] = *expression;
-  };
-  Value result = body.getTerminator()->getOperand(0);
-  if (auto narrowing = result.getDefiningOp<arith::TruncFOp>();
-      narrowing && options.unroundedResult)
-    result = narrowing.getIn();
-  return evaluate(result);
 }
 
 int64_t cuda::knownMultiple(Value index) {

@@ -146,6 +146,19 @@ bool WarpgroupsPrinter::takesTurn(linalg::GenericOp product, bool first) const {
   return products.size() > 1 && product == (first ? products.front() : products.back());
 }
 
+/// The number of rows, from the first, that a mask leaves as they are; null if it keeps others.
+static Value rowsKept(linalg::GenericOp mask) {
+  auto select = mask.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
+  auto less = select ? select.getCondition().getDefiningOp<arith::CmpIOp>() : arith::CmpIOp();
+  if (!less || less.getPredicate() != arith::CmpIPredicate::slt ||
+      less.getRhs().getParentBlock() == mask.getBody() ||
+      !matchPattern(select.getFalseValue(), m_AnyZeroFloat()))
+    return {};
+  auto cast = less.getLhs().getDefiningOp<arith::IndexCastOp>();
+  auto row = (cast ? cast.getIn() : less.getLhs()).getDefiningOp<linalg::IndexOp>();
+  return row && row.getDim() == 0 ? less.getRhs() : Value();
+}
+
 /// Clears the rows of a tile, in shared memory, that a mask makes zero. Every warpgroup does it for
 /// itself before its product.
 LogicalResult WarpgroupsPrinter::clearRows(linalg::GenericOp mask, const layout::SharedTile &tile,
@@ -166,14 +179,17 @@ LogicalResult WarpgroupsPrinter::clearRows(linalg::GenericOp mask, const layout:
     bad |= failed(outer);
     return succeeded(outer) ? *outer : "0";
   };
+  Value kept = rowsKept(mask);
+  if (kept)
+    text.open("if (" + context.names.lookup(kept) + " < " + Twine(tile.rows()) + ")");
   text.open("for (int row = thread % 128; row < " + Twine(tile.rows()) + "; row += 128)");
   CodeText inside(text.indentation());
-  FailureOr<std::string> kept =
+  FailureOr<std::string> passed =
       bodyExpression(*mask.getBody(), inputs, inside, context.unique, ScalarOptions{});
-  if (bad || failed(kept))
+  if (bad || failed(passed))
     return failure();
   text.append(inside);
-  text.open("if (" + *kept + " == 0.0f)");
+  text.open("if (" + *passed + " == 0.0f)");
   text.openUnrolled("i", tile.rowBytes() / 16);
   int64_t units = tile.span() / 16;
   text.line("storeShared16(" + address + " + i / " + Twine(units) + " * " +
@@ -184,6 +200,8 @@ LogicalResult WarpgroupsPrinter::clearRows(linalg::GenericOp mask, const layout:
   text.close();
   text.line("publishShared();");
   text.line("syncNamed(" + Twine(kOwnBarrier) + " + warpgroup, 128);");
+  if (kept)
+    text.close();
   return success();
 }
 

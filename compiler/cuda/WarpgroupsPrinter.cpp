@@ -22,6 +22,7 @@ LogicalResult WarpgroupsPrinter::run() {
     context.headers.push_back(header.str());
   context.extraWarps = 4;
   context.isPersistent = true;
+  coarseTangents = true; // operands have 16 bits
   context.registerLimit = consumerRegisters();
   planItems();
   if (failed(planRings()))

@@ -50,6 +50,7 @@ extern "C" __global__ void k(const float *in, float *out) {
   out[i + count] = tanhFast(in[i]);
   out[i + 2 * count] = sinFast(1000 * in[i]);
   out[i + 3 * count] = cosFast(1000 * in[i]);
+  out[i + 4 * count] = tanhCoarse(in[i]);
 })";
 
 } // namespace
@@ -138,7 +139,7 @@ TEST_F(Conversions, FastFunctionsAreAsAccurateAsTheirHeaderSays) {
   in[0] = -std::numeric_limits<float>::infinity();
   for (size_t i = 1; i < count; i += 2) // small ones, for the tangent
     in[i] *= 0.01f;
-  DeviceArray out = allocate<float>(4 * count);
+  DeviceArray out = allocate<float>(5 * count);
   DeviceArray arrays[] = {upload(in), out};
   launch(count / 256, 256, 0, arrays);
   std::vector<float> result = download<float>(out);
@@ -150,5 +151,6 @@ TEST_F(Conversions, FastFunctionsAreAsAccurateAsTheirHeaderSays) {
     ASSERT_NEAR(result[i + count], std::tanh(x), 0x1p-21) << x;
     ASSERT_NEAR(result[i + 2 * count], std::sin(angle), 0x1p-19) << angle;
     ASSERT_NEAR(result[i + 3 * count], std::cos(angle), 0x1p-19) << angle;
+    ASSERT_NEAR(result[i + 4 * count], std::tanh(x), std::abs(std::tanh(x)) * 0x1.2p-11) << x;
   }
 }

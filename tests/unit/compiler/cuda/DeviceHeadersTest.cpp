@@ -71,7 +71,7 @@ constexpr Usage kUsages[] = {
       f[threadIdx.x] = v + shuffleXor(v, 16);)"},
     {"math", false, R"(
       float v = f[threadIdx.x];
-      f[threadIdx.x] = exp2Fast(v) + tanhFast(v) + sinFast(v) + cosFast(v);)"},
+      f[threadIdx.x] = exp2Fast(v) + tanhFast(v) + tanhCoarse(v) + sinFast(v) + cosFast(v);)"},
     {"barrier", true, R"(
       if (threadIdx.x == 0) {
         initBarrier(at, 128);
