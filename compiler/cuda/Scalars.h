@@ -30,9 +30,9 @@ std::string constantText(mlir::Attribute value);
 
 /// What the surroundings of an expression allow.
 struct ScalarOptions {
-  /// exp2, tanh, sine and cosine as kernels/cuda/math.h has them, to 2^-19 and better, and products
-  /// for divisions by constants: for scores and the weights of a softmax, which are rounded to
-  /// fewer bits or summed with many others.
+  /// exp2, tanh, sine and cosine as kernels/cuda/math.h has them, to 2^-19 and better, products for
+  /// divisions by constants, and one product for several with constants: for scores and the weights
+  /// of a softmax, which are rounded to fewer bits or summed with many others.
   bool approximate = false;
   /// tanh to 2^-11 of its value then, one special function: for scores of 16-bit elements, as
   /// FlashAttention computes a soft-cap.
