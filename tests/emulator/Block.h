@@ -8,12 +8,15 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <functional>
+#include <map>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -23,6 +26,8 @@
 #define __shared__ thread_local
 #define __align__(bytes)
 #define __forceinline__ inline
+#define __device__
+#define __grid_constant__
 #ifndef __restrict__
 #define __restrict__
 #endif
@@ -34,7 +39,7 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 struct Index3 {
   unsigned x, y, z;
 };
-inline thread_local Index3 threadIdx, blockIdx;
+inline thread_local Index3 threadIdx, blockIdx, gridDim;
 using std::max;
 using std::min;
 inline long long min(long long a, int b) { return a < b ? a : b; }
@@ -47,6 +52,7 @@ inline float __int_as_float(int bits) {
   return value;
 }
 
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline int __float_as_int(float value) {
   int bits;
   std::memcpy(&bits, &value, 4);
@@ -72,6 +78,21 @@ struct Copy {
   unsigned bytes; ///< 0: zeros
 };
 
+/// A barrier on which copies complete: a phase ends when its arrivals and its bytes are in. Copies
+/// happen when somebody waits for them.
+struct CopyBarrier {
+  int arrivals = 0, missing = 0;
+  long bytes = 0;
+  unsigned phase = 0; ///< that is open
+  std::vector<std::function<void()>> copies;
+  void settle() {
+    if (missing == 0 && bytes == 0) {
+      missing = arrivals;
+      ++phase;
+    }
+  }
+};
+
 struct Fiber {
   ucontext_t context;
   std::vector<char> stack = std::vector<char>(256 << 10);
@@ -84,6 +105,8 @@ struct Block {
   std::vector<Fiber> fibers;
   std::vector<int> arrivedInWarp, phaseOfWarp;
   int arrived = 0, phase = 0, current = 0;
+  std::array<std::pair<int, int>, 16> named; ///< arrived, phase
+  std::map<unsigned, CopyBarrier> barriers;  ///< by address
   ucontext_t host;
   void (*body)() = nullptr;
 };
@@ -125,13 +148,16 @@ inline void enter() {
   yield();
 }
 
-inline void runBlock(unsigned number, unsigned threads, void (*body)()) {
+inline void runBlock(unsigned number, unsigned blocks, unsigned threads, void (*body)()) {
   block.fibers.resize(threads);
   block.arrivedInWarp.assign(threads / 32, 0);
   block.phaseOfWarp.assign(threads / 32, 0);
   block.arrived = 0;
   block.body = body;
+  block.named.fill({0, 0});
+  block.barriers.clear();
   blockIdx = {number, 0, 0};
+  gridDim = {blocks, 1, 1};
   std::memset(shared, 0xff, sizeof(shared));
   for (Fiber &each : block.fibers) {
     each.done = false;
@@ -169,12 +195,18 @@ template <class... Parameters> void call(void (*kernel)(Parameters...), void **v
 template <class... Parameters> constexpr int countOf(void (*)(Parameters...)) {
   return sizeof...(Parameters);
 }
+/// Bytes of each parameter.
+template <class... Parameters> const size_t *sizesOf(void (*)(Parameters...)) {
+  static constexpr size_t sizes[] = {sizeof(Parameters)...};
+  return sizes;
+}
 
 } // namespace emulator
 
 /// What the emulated driver looks up: "emulated_" and the kernel's symbol.
 struct EmulatedKernel {
   int parameters;
+  const size_t *sizes;
   void (*run)(void **values, unsigned grid, unsigned threads);
 };
 #define QUIRE_EMULATE(kernel)                                                                      \
@@ -183,10 +215,18 @@ struct EmulatedKernel {
   static void runKernel(void **given, unsigned grid, unsigned threads) {                           \
     values = given;                                                                                \
     for (unsigned number = 0; number < grid; ++number)                                             \
-      emulator::runBlock(number, threads, callKernel);                                             \
+      emulator::runBlock(number, grid, threads, callKernel);                                       \
   }                                                                                                \
-  extern "C" __attribute__((visibility("default")))                                                \
-  const EmulatedKernel emulated_##kernel = {emulator::countOf(kernel), runKernel};
+  extern "C" __attribute__((visibility("default"))) const EmulatedKernel emulated_##kernel = {     \
+      emulator::countOf(kernel), emulator::sizesOf(kernel), runKernel};
 
 inline void __syncthreads() { emulator::meetBlock(); }
 inline void __syncwarp() { emulator::meetWarp(); }
+inline unsigned __ballot_sync(unsigned, bool vote) {
+  return emulator::exchange(vote ? 1u : 0u, [](const unsigned *all, int) {
+    unsigned votes = 0;
+    for (int lane = 0; lane < 32; ++lane)
+      votes |= all[lane] << lane;
+    return votes;
+  });
+}

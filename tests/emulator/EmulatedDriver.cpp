@@ -21,6 +21,7 @@ namespace {
 
 struct EmulatedKernel { // as in Block.h
   int parameters;
+  const size_t *sizes;
   void (*run)(void **values, unsigned grid, unsigned threads);
 };
 struct Function {
@@ -189,24 +190,42 @@ CUresult occupancy(int *blocks, CUfunction, int threads, size_t) {
   *blocks = 2048 / threads;
   return CUDA_SUCCESS;
 }
-CUresult tensorMapEncodeTiled(CUtensorMap *, int, uint32_t, void *, const uint64_t *,
-                              const uint64_t *, const uint32_t *, const uint32_t *, int, int, int,
-                              int) {
-  return kNotSupported; // there is no tensor memory accelerator here
+struct TensorMap { // as in Primitives.h
+  void *address;
+  uint32_t rank, swizzle, elementBytes, box[5];
+  uint64_t extents[5], strides[4];
+};
+CUresult tensorMapEncodeTiled(CUtensorMap *encoded, int type, uint32_t rank, void *address,
+                              const uint64_t *extents, const uint64_t *strides, const uint32_t *box,
+                              const uint32_t *, int, int swizzle, int, int) {
+  static_assert(sizeof(TensorMap) <= sizeof(CUtensorMap));
+  if (type != CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 && type != CU_TENSOR_MAP_DATA_TYPE_FLOAT16)
+    return kNotSupported;
+  TensorMap map{address, rank, swizzle == CU_TENSOR_MAP_SWIZZLE_128B ? 128u : 0u, 2, {}, {}, {}};
+  if (!map.swizzle)
+    return kNotSupported;
+  std::memcpy(map.box, box, rank * sizeof(*box));
+  std::memcpy(map.extents, extents, rank * sizeof(*extents));
+  std::memcpy(map.strides, strides, (rank - 1) * sizeof(*strides));
+  std::memcpy(encoded, &map, sizeof(map));
+  return CUDA_SUCCESS;
 }
 CUresult launchKernelEx(const CUlaunchConfig *config, CUfunction handle, void **parameters,
                         void **) {
   auto *function = reinterpret_cast<Function *>(handle);
   if (static_cast<int>(config->sharedMemBytes) > function->sharedLimit)
     return kInvalid;
-  std::vector<uint64_t> values;
-  for (int i = 0; i < function->kernel->parameters; ++i)
-    values.push_back(*static_cast<uint64_t *>(parameters[i]));
+  struct alignas(64) Value {
+    char bytes[sizeof(CUtensorMap)];
+  };
+  std::vector<Value> values(static_cast<size_t>(function->kernel->parameters));
+  for (size_t i = 0; i < values.size(); ++i)
+    std::memcpy(values[i].bytes, parameters[i], function->kernel->sizes[i]);
   return submit(config->hStream, [kernel = function->kernel, values = std::move(values),
                                   grid = config->gridDimX, threads = config->blockDimX]() mutable {
     std::vector<void *> pointers;
-    for (uint64_t &value : values)
-      pointers.push_back(&value);
+    for (Value &value : values)
+      pointers.push_back(value.bytes);
     kernel->run(pointers.data(), grid, threads);
   });
 }

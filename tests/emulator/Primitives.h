@@ -6,10 +6,14 @@
 
 #include <immintrin.h>
 
+#define QUIRE_DEVICE inline
+
 namespace quire {
 
 using u16 = unsigned short;
 using u32 = unsigned;
+using u64 = unsigned long long;
+using i64 = long long;
 struct alignas(2) bf16 {
   u16 bits;
 };
@@ -108,6 +112,107 @@ template <int N> void waitCopies() {
     }
 }
 inline void storeShared16(u32 to, uint4 value) { std::memcpy(sharedAt(to, 16), &value, 16); }
+inline uint4 loadShared16(u32 from) {
+  uint4 value;
+  std::memcpy(&value, sharedAt(from, 16), 16);
+  return value;
+}
+
+// --- Barriers and boxes --------------------------------------------------------------------------
+
+inline void initBarrier(u32 barrier, u32 arrivals) {
+  sharedAt(barrier, 8);
+  emulator::block.barriers[barrier] = {int(arrivals), int(arrivals), 0, 0, {}};
+}
+inline void publishBarriers() {}
+inline emulator::CopyBarrier &barrierAt(u32 barrier) {
+  auto found = emulator::block.barriers.find(barrier);
+  if (found == emulator::block.barriers.end())
+    emulator::fail("a barrier was not initialised");
+  return found->second;
+}
+inline void arrive(u32 barrier) {
+  emulator::CopyBarrier &state = barrierAt(barrier);
+  if (state.missing-- == 0)
+    emulator::fail("more arrivals at a barrier than a phase has");
+  state.settle();
+}
+inline void arriveExpecting(u32 barrier, u32 bytes) {
+  barrierAt(barrier).bytes += bytes;
+  arrive(barrier);
+}
+inline void await(u32 barrier, u32 parity) {
+  emulator::CopyBarrier &state = barrierAt(barrier);
+  for (;;) {
+    for (auto &copy : std::exchange(state.copies, {}))
+      copy();
+    if (state.phase % 2 != parity)
+      return;
+    emulator::yield();
+  }
+}
+inline void syncNamed(int id, int threads) {
+  auto &[arrived, phase] = emulator::block.named[static_cast<size_t>(id)];
+  emulator::meet(arrived, phase, threads);
+}
+
+/// A position in a ring, as kernels/cuda/barrier.h has it.
+template <int Slots> class RingPosition {
+public:
+  explicit RingPosition(u32 parity) : round(parity) {}
+  u32 slot() const { return place; }
+  u32 parity() const { return round % 2; }
+  void advance() {
+    if (++place == Slots) {
+      place = 0;
+      ++round;
+    }
+  }
+
+private:
+  u32 place = 0, round;
+};
+
+/// What the emulated driver encodes, 128 bytes.
+struct alignas(64) TensorMap {
+  char *address;
+  u32 rank, swizzle, elementBytes, box[5];
+  u64 extents[5], strides[4]; ///< of all but the innermost dimension
+};
+inline void copyBoxAt(u32 to, const TensorMap &map, u32 barrier, const int *origin) {
+  sharedAt(to, map.swizzle == 128 ? 1024 : 128);
+  std::array<int, 5> from{};
+  std::copy(origin, origin + map.rank, from.begin());
+  barrierAt(barrier).copies.push_back([=] {
+    u32 elements = 1;
+    for (u32 i = 0; i < map.rank; ++i)
+      elements *= map.box[i];
+    for (u32 n = 0; n < elements; ++n) {
+      bool inside = true;
+      i64 offset = 0;
+      for (u32 i = 0, rest = n; i < map.rank; rest /= map.box[i++]) {
+        i64 at = from[i] + i64(rest % map.box[i]);
+        inside &= at >= 0 && u64(at) < map.extents[i];
+        offset += at * i64(i ? map.strides[i - 1] : map.elementBytes);
+      }
+      u32 place = to + n * map.elementBytes;
+      if (map.swizzle == 128)
+        place ^= place >> 7 << 4 & 0x70;
+      std::memset(shared + place, 0, map.elementBytes);
+      if (inside)
+        std::memcpy(shared + place, map.address + offset, map.elementBytes);
+    }
+    emulator::CopyBarrier &state = barrierAt(barrier);
+    state.bytes -= elements * map.elementBytes;
+    state.settle();
+  });
+}
+inline void copyBox(u32 to, const TensorMap &map, u32 barrier, int x, int y, int z) {
+  const int origin[] = {x, y, z};
+  if (map.rank != 3)
+    emulator::fail("a box has three coordinates, its map has others");
+  copyBoxAt(to, map, barrier, origin);
+}
 
 // --- Warps ---------------------------------------------------------------------------------------
 

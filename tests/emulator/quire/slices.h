@@ -1,0 +1,2 @@
+// As it is: built of primitives alone.
+#include "../../../kernels/cuda/slices.h"
