@@ -11,7 +11,8 @@ def ChooseWalk : Cuda_KernelPass<"quire-cuda-choose-walk"> {
   let description = [{
     Kernels of rows alone are evaluated store by store (`rows`); kernels with tensor core contractions
     or loops hold their tensors in registers (`fragments`); where the schedule asks for wgmma and the
-    architecture has it, warpgroups with producers hold them (`warpgroups`).
+    architecture has it, warpgroups with producers hold them (`warpgroups`). Products of few rows whose
+    schedule has warps divide the depth stream their weights through a ring (`slices`).
     ```mlir
     tile.kernel @linear_r32 … schedule <rows = 32, columns = 64, warps = 4> { … }
     // becomes
