@@ -1,7 +1,8 @@
 // bench-make-model DIR [option=number…]: writes a model directory of a given shape with random weights, so
 // that speed can be measured without downloading a model. The default is the shape of a 0.5B model. bias=0
 // leaves out the biases of q, k and v, tied=0 gives the head a matrix of its own, and sparse=1 writes no
-// weights: enough to compile a plan for the same model made elsewhere.
+// weights: enough to compile a plan for the same model made elsewhere. With window=N all layers but every
+// `global`th look back at N tokens (needs bias=1).
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -38,7 +39,7 @@ int main(int argc, char **argv) {
   std::map<std::string, uint64_t> shape = {
       {"hidden", 896}, {"layers", 24}, {"heads", 14},       {"kv_heads", 2}, {"head_dim", 64},
       {"ffn", 4864},   {"vocab", 151936}, {"context", 32768}, {"bf16", 1},     {"seed", 1},
-      {"bias", 1},    {"tied", 1},    {"sparse", 0}};
+      {"bias", 1},    {"tied", 1},    {"sparse", 0},        {"window", 0}, {"global", 2}};
   if (argc < 2 || std::string(argv[1]) == "--help") {
     std::printf("usage: bench-make-model DIR [name=number...]\nnames and defaults:");
     for (auto &[name, value] : shape)
@@ -96,9 +97,18 @@ int main(int argc, char **argv) {
 
   std::filesystem::path directory = argv[1];
   std::filesystem::create_directories(directory);
+  std::string windows = "false";
+  if (shape["window"]) {
+    windows = "true, \"sliding_window\": " + std::to_string(shape["window"]) + ", \"layer_types\": [";
+    for (uint64_t layer = 0; layer < shape["layers"]; ++layer)
+      windows += (layer ? ", " : "") + std::string((layer + 1) % shape["global"] == 0
+                                                       ? "\"full_attention\""
+                                                       : "\"sliding_attention\"");
+    windows += "]";
+  }
   std::ofstream config(directory / "config.json");
   config << (shape["bias"] ? "{\"architectures\": [\"Qwen2ForCausalLM\"], \"model_type\": \"qwen2\", "
-                             "\"use_sliding_window\": false"
+                             "\"use_sliding_window\": " + windows
                            : "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\"")
          << ", \"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-06, \"rope_theta\": 1000000.0, "
             "\"tie_word_embeddings\": "

@@ -33,11 +33,11 @@ Result<std::unique_ptr<PagedSession>> PagedSession::open(const SessionOptions &o
   QUIRE_ASSIGN_OR_RETURN(session->weights_, WeightStore::load(session->plan_, weightOptions));
   bool paged = !session->plan_.pools().empty();
   ExecutorOptions executorOptions;
-  executorOptions.pageCount = paged ? options.pages : 0;
+  session->groups_ = plan::cacheGroups(session->plan_.pools());
+  executorOptions.pageCount = paged ? options.pages * session->groups_.count : 0;
   QUIRE_ASSIGN_OR_RETURN(session->executor_,
                          Executor::create(session->plan_, *session->device_, *session->weights_,
                                           executorOptions));
-  session->groups_ = plan::cacheGroups(session->plan_.pools());
   for (uint32_t page = 0; page < executorOptions.pageCount; ++page) {
     QUIRE_RETURN_IF_ERROR(session->poison(static_cast<int32_t>(page)));
     session->free_.push_back(static_cast<int32_t>(page));

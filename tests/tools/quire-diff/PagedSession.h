@@ -24,7 +24,7 @@ struct SequenceRows {
 
 struct SessionOptions {
   std::string plan;
-  uint32_t pages = 64;  ///< of the cache
+  uint32_t pages = 64;  ///< of the cache, for each group
   uint32_t threads = 2;
   bool newestLevel = true; ///< false: code for x86-64-v3 even if the machine has more
   std::string device = "cpu"; ///< as `quire run --device` takes it
