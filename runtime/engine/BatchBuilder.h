@@ -25,8 +25,8 @@ public:
            const plan::SamplingRecord &record);
   bool empty() const { return tokenIds.empty(); }
 
-  /// The batch, once all its sequences are added. Sample row i belongs to the i-th added item that samples. The arrays are
-  /// the builder's, valid until the next begin().
+  /// The batch, once all its sequences are added. Sample row i belongs to the i-th added item that
+  /// samples. The arrays are the builder's, valid until the next begin().
   StepBatch batch() const;
 
 private:

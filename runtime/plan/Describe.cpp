@@ -117,7 +117,8 @@ public:
       const PoolRecord &pool = plan_.pools()[i];
       print(out_, "  %4u  ", i);
       line(name(pool.name) + "  " + elementName(pool.element) + ", group " +
-           std::to_string(pool.group) + ", place " + std::to_string(pool.place) + ", " + byteText(pool.bytesPerPage) + " a page, keeps " +
+           std::to_string(pool.group) + ", place " + std::to_string(pool.place) + ", " +
+           byteText(pool.bytesPerPage) + " a page, keeps " +
            (pool.window ? "the last " + std::to_string(pool.window) + " tokens" : "all tokens"));
     }
     line("\nTensors (" + std::to_string(plan_.tensors().size()) + ")");

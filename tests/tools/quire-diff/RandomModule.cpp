@@ -153,7 +153,8 @@ std::string RandomModel::text() const {
   const std::string scores = "tensor<?x" + std::to_string(heads) + "x?xf32>";
   std::ostringstream out;
   out << "!cache = !graph.cache<page = " << page << ", element = " << (bf16Cache ? "bf16" : "f32")
-      << ", window = " << (mask == Mask::Window ? window : 0) << ", components = [<\"k\", heads = " << kv << ", dim = " << dim
+      << ", window = " << (mask == Mask::Window ? window : 0)
+      << ", components = [<\"k\", heads = " << kv << ", dim = " << dim
       << ">, <\"v\", heads = " << kv << ", dim = " << dim << ">]>\n"
       << "module attributes {quire.model = \"random\", quire.max_context = " << context
       << " : i64} {\n"
