@@ -69,6 +69,8 @@ std::pair<Coordinate, Coordinate> cuda::divided(const Coordinate &coordinate, in
                                                 int64_t vector) {
   if (coordinate.low >= 0 && coordinate.high <= size)
     return {Coordinate::of(0), coordinate};
+  if (size == 1)
+    return {coordinate, Coordinate::of(0)};
   if (coordinate.constant && coordinate.lane == Coordinate::Fixed)
     return {Coordinate::of(*coordinate.constant / size),
             Coordinate::of(*coordinate.constant % size)};

@@ -113,6 +113,19 @@ FailureOr<Address> ElementPrinter::address(tile::StoreOp store, const Coordinate
                  cast<RankedTensorType>(store.getValue().getType()).getShape(), at);
 }
 
+int64_t cuda::pageTokens(tile::LoadPagesOp load) {
+  return cast<MemRefType>(load.getPool().getType()).getShape()[2 + load.getTokens()];
+}
+
+bool cuda::isInOnePage(tile::LoadPagesOp load) {
+  int64_t tokens = cast<RankedTensorType>(load.getType()).getShape()[load.getTokens()];
+  return pageTokens(load) % tokens == 0;
+}
+
+std::string cuda::pageEntry(StringRef table, StringRef first, StringRef position, int64_t page) {
+  return (table + "[" + first + " + (unsigned)" + position + " / " + Twine(page) + "]").str();
+}
+
 FailureOr<Address> ElementPrinter::address(tile::LoadPagesOp load, const Coordinates &at) {
   auto pool = cast<MemRefType>(load.getPool().getType());
   SmallVector<int64_t> strides;
@@ -120,35 +133,46 @@ FailureOr<Address> ElementPrinter::address(tile::LoadPagesOp load, const Coordin
   if (failed(pool.getStridesAndOffset(strides, start)) ||
       llvm::any_of(strides, ShapedType::isDynamic))
     return load.emitOpError() << "reads a pool " << pool << ", whose strides are not constant";
-  int64_t tokens = load.getTokens(), page = pool.getShape()[2 + tokens];
+  int64_t tokens = load.getTokens(), page = pageTokens(load);
   FailureOr<std::string> name = scalar(load.getPool()), table = scalar(load.getTable()),
                          first = scalar(load.getFirst());
   FailureOr<Coordinate> head = index(load.getHead()), position = index(load.getPosition());
   if (failed(name) || failed(table) || failed(first) || failed(head) || failed(position))
     return failure();
-  Coordinate key = added(at[tokens], *position);
-  CodeText &text = sink({key});
+  // The position names the page of a tile in one page, whatever the row.
+  int64_t tileTokens = cast<RankedTensorType>(load.getType()).getShape()[tokens];
+  bool onePage = isInOnePage(load);
+  Coordinate key = onePage ? *position : added(at[tokens], *position);
   Address result{*name, "", scope.guard, Coordinate::Fixed, 0, pool.getElementType()};
-  // Entries of the block table at and beyond `end` must not be followed.
-  FailureOr<std::string> end = scalar(load.getEnd());
-  if (failed(end))
-    return failure();
-  result.guard = both(result.guard, key.text() + " < " + *end);
-  std::string memory = keyOf(load.getPool(), {key}) + keyOf(load.getFirst(), {});
-  std::string &entry = known[memory];
-  if (entry.empty()) {
-    entry = scope.unique.fresh("page");
-    std::string access =
-        *table + "[" + *first + " + (unsigned)" + key.text() + " / " + std::to_string(page) + "]";
-    text.line("const long long " + entry + " = " +
-              (result.guard.empty() ? access : result.guard + " ? " + access + " : 0") + ";");
+  if (!onePage) {
+    // Entries of the block table at and beyond `end` must not be followed.
+    FailureOr<std::string> end = scalar(load.getEnd());
+    if (failed(end))
+      return failure();
+    result.guard = both(result.guard, key.text() + " < " + *end);
   }
-  Coordinate slot =
-      Coordinate::variable("(unsigned)" + key.text() + " % " + std::to_string(page), 0, page);
-  slot.base = "(" + slot.base + ")";
-  slot.lane = key.lane == Coordinate::Fixed ? Coordinate::Fixed : Coordinate::Folded;
+  std::string entry = scope.page ? scope.page(load) : "";
+  if (entry.empty()) {
+    std::string &before = known[keyOf(load.getTable(), {key}) + keyOf(load.getFirst(), {})];
+    if (before.empty()) {
+      before = scope.unique.fresh("page");
+      std::string access = pageEntry(*table, *first, key.text(), page);
+      bool isGuarded = !onePage && !result.guard.empty();
+      sink({key}).line("const long long " + before + " = " +
+                       (isGuarded ? result.guard + " ? " + access + " : 0" : access) + ";");
+    }
+    entry = before;
+  }
+  Coordinate slot = at[tokens];
+  if (!onePage || tileTokens < page) {
+    slot = Coordinate::variable("((unsigned)" + key.text() + " % " + std::to_string(page) + ")", 0,
+                                page, onePage ? tileTokens : 1);
+    slot.lane = key.lane == Coordinate::Fixed ? Coordinate::Fixed : Coordinate::Folded;
+    if (onePage)
+      slot = added(at[tokens], slot);
+  }
   Coordinate number = Coordinate::variable(entry, 0, std::numeric_limits<int32_t>::max());
-  number.lane = slot.lane;
+  number.lane = key.lane == Coordinate::Fixed ? Coordinate::Fixed : Coordinate::Folded;
   Coordinate offset = scaled(number, strides[0]);
   offset = added(offset, scaled(*head, strides[1]));
   offset = added(offset, scaled(slot, strides[2 + tokens]));

@@ -72,6 +72,8 @@ struct ElementScope {
   std::function<std::optional<std::string>(const Address &, const std::string &type,
                                            const std::string &load)>
       loaded = {};
+  /// The variable that holds the page of a tile that lies in one; "" where it is looked up here.
+  std::function<std::string(tile::LoadPagesOp)> page = {};
   /// A tensor of a 16-bit type whose elements nobody needs rounded yet.
   mlir::Value unrounded = {};
 };
@@ -118,6 +120,13 @@ private:
   ElementScope scope;
   llvm::StringMap<std::string> known; ///< elements already evaluated in this chunk
 };
+
+/// Tokens of a page of the pool, and whether the tile lies in one page.
+int64_t pageTokens(tile::LoadPagesOp load);
+bool isInOnePage(tile::LoadPagesOp load);
+/// The entry of a block table that names the page of key `position`.
+std::string pageEntry(llvm::StringRef table, llvm::StringRef first, llvm::StringRef position,
+                      int64_t page);
 
 /// The loop coordinates of a generic from those of its result; reduction loops are left as 0.
 mlir::FailureOr<Coordinates> loopCoordinates(mlir::linalg::GenericOp op, const Coordinates &at);

@@ -42,6 +42,41 @@ LogicalResult FragmentsPrinter::contraction(linalg::GenericOp op) {
   return op.emitOpError() << "has instruction " << instruction << ", which is not known";
 }
 
+/// Where this lane finds its row of matrices [m][k] of a left operand, for ldmatrix.
+std::string FragmentsPrinter::leftAddress(const StagedTile &tile) const {
+  std::string row = context.warpsM == 1
+                        ? std::string("m * 16")
+                        : "(m * " + std::to_string(context.warpsM) + " + " + warpRow() + ") * 16";
+  return tile.name + " + (" + row + " + lane % 16) * " + std::to_string(tile.memory.pitch()) +
+         " + (k * 16 + lane / 16 * 8) * 2";
+}
+
+void FragmentsPrinter::readInvariant(ArrayRef<linalg::GenericOp> contractions) {
+  constexpr int64_t kFewRegisters = 32;
+  for (linalg::GenericOp op : contractions) {
+    Value left = op.getDpsInputs()[0];
+    auto tile = staged.find(left);
+    auto instruction = op->getAttrOfType<StringAttr>(kInstruction);
+    int64_t steps = (op.getStaticLoopRanges().back() + 15) / 16, m = tilesM();
+    Operation *maker = left.getDefiningOp();
+    bool isInvariant = maker && !op->getParentOp()->isProperAncestor(maker);
+    if (tile == staged.end() || !isInvariant || !instruction || instruction == "mma.tf32x3" ||
+        steps * m * 4 > kFewRegisters || invariant.contains(left))
+      continue;
+    std::string name = context.unique.fresh("left");
+    text.line("u32 " + name + "[" + Twine(steps) + "][" + Twine(m) + "][4];");
+    text.openUnrolled("k", steps);
+    text.openUnrolled("m", m);
+    text.line("loadMatrix4(" + name + "[k][m], " + leftAddress(tile->second) + ");");
+    if (isUpperHalf())
+      text.line(name + "[k][m][1] = " + name + "[k][m][3] = 0;");
+    text.close();
+    text.close();
+    invariant[left] = name;
+    context.operandRegisters = std::max(context.operandRegisters, steps * m * 4);
+  }
+}
+
 LogicalResult FragmentsPrinter::multiplyHalf(linalg::GenericOp op, const Held &out, Type type) {
   Value left = op.getDpsInputs()[0], right = op.getDpsInputs()[1];
   int64_t depth = op.getStaticLoopRanges().back();
@@ -57,25 +92,29 @@ LogicalResult FragmentsPrinter::multiplyHalf(linalg::GenericOp op, const Held &o
   std::string element = storageType(type);
   int64_t pitchB = b.memory.pitch();
 
+  auto kept = invariant.find(left);
+  std::string a = kept == invariant.end() ? "a" : kept->second + "[k]";
   text.openUnrolled("k", steps);
-  text.line("u32 a[" + Twine(m) + "][4], b[" + Twine(n / 2) + "][4];");
-  text.openUnrolled("m", m);
+  if (kept == invariant.end())
+    text.line("u32 a[" + Twine(m) + "][4];");
+  text.line("u32 b[" + Twine(n / 2) + "][4];");
   if (leftHeld) {
     const Held &source = held[left];
     int64_t width = tilesN(source.columns) * 4;
+    text.openUnrolled("m", m);
     text.line("const float *p = " + source.name + " + m * " + Twine(width) + " + k * 8;");
-    for (int64_t word = 0; word < 4; ++word)
-      text.line("a[m][" + Twine(word) + "] = packPair<" + element + ">(p[" + Twine(2 * word) +
-                "], p[" + Twine(2 * word + 1) + "]);");
-  } else {
-    const StagedTile &a = staged.find(left)->second;
-    std::string row = context.warpsM == 1
-                          ? std::string("m * 16")
-                          : "(m * " + std::to_string(context.warpsM) + " + " + warpRow() + ") * 16";
-    text.line("loadMatrix4(a[m], " + a.name + " + (" + row + " + lane % 16) * " +
-              Twine(a.memory.pitch()) + " + (k * 16 + lane / 16 * 8) * 2);");
+    for (int64_t word = 0; word < 4; ++word) {
+      std::string pair = "p[" + std::to_string(2 * word) + "], p[" + std::to_string(2 * word + 1);
+      bool exists = word % 2 == 0 || !isUpperHalf();
+      text.line("a[m][" + Twine(word) +
+                "] = " + (exists ? "packPair<" + element + ">(" + pair + "])" : "0") + ";");
+    }
+    text.close();
+  } else if (kept == invariant.end()) {
+    text.openUnrolled("m", m);
+    text.line("loadMatrix4(a[m], " + leftAddress(staged.find(left)->second) + ");");
+    text.close();
   }
-  text.close();
   text.openUnrolled("n", n / 2);
   std::string column =
       context.warpsN == 1 ? std::string("n * 16") : "(" + times(warpColumn(), n / 2) + " + n) * 16";
@@ -89,7 +128,7 @@ LogicalResult FragmentsPrinter::multiplyHalf(linalg::GenericOp op, const Held &o
   text.openUnrolled("m", m);
   text.openUnrolled("n", n);
   text.line("mma<" + element + ">(" + out.name + " + (m * " + Twine(n) +
-            " + n) * 4, a[m], b[n / 2] + n % 2 * 2);");
+            " + n) * 4, " + a + "[m], b[n / 2] + n % 2 * 2);");
   text.close();
   text.close();
   text.close();
@@ -143,8 +182,11 @@ LogicalResult FragmentsPrinter::multiplyTf32(linalg::GenericOp op, const Held &o
     const Held &source = held[left];
     text.line("const float *p = " + source.name + " + (m * " + Twine(tilesN(source.columns)) +
               " + k) * 4;");
-    text.line("a[m][0] = splitTf32(p[0]), a[m][1] = splitTf32(p[2]);");
-    text.line("a[m][2] = splitTf32(p[1]), a[m][3] = splitTf32(p[3]);");
+    std::string lower[2] = {"splitTf32(p[2])", "splitTf32(p[3])"};
+    if (isUpperHalf())
+      lower[0] = lower[1] = "Tf32Pair{}";
+    text.line("a[m][0] = splitTf32(p[0]), a[m][1] = " + lower[0] + ";");
+    text.line("a[m][2] = splitTf32(p[1]), a[m][3] = " + lower[1] + ";");
     depthAt[0] = "k * 8 + lane % 4 * 2";
     depthAt[1] = "k * 8 + lane % 4 * 2 + 1";
   } else {

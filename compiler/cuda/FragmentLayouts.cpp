@@ -21,6 +21,13 @@ int64_t FragmentsPrinter::registersOf(int64_t columns) const {
   return columns ? tilesM() * tilesN(columns) * 4 : tilesM() * 2;
 }
 
+void FragmentsPrinter::openRegisters(int64_t columns, int64_t registers, bool pairs) {
+  bool isRow = columns == 0, half = isUpperHalf();
+  text.openUnrolled("i", isRow && half ? registers / 2 : registers / (pairs ? 2 : 1));
+  if (!isRow && half)
+    text.line(pairs ? "if (i & 1) continue;" : "if (i & 2) continue;");
+}
+
 layout::Fragment FragmentsPrinter::fragment(int64_t columns) const {
   auto accumulator = layout::accumulator(
       static_cast<int>(rowsPadded), static_cast<int>(paddedColumns(columns ? columns : 1)),

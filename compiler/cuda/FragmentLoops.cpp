@@ -14,7 +14,8 @@ LogicalResult FragmentsPrinter::fetch(scf::ForOp op, ArrayRef<StagedTile> tiles,
   Names names = context.names;
   std::string variable = context.unique.fresh("at");
   names[op.getInductionVar()] = variable;
-  text.open("const auto " + lambda + " = [&](long long " + variable + ", int slot)");
+  text.open("const auto " + lambda + " = [&](long long " + variable + ", int slot" +
+            (pageName.empty() ? "" : ", long long " + pageName) + ")");
   // The scalars of the body that the tiles' addresses and values need.
   llvm::SetVector<Operation *> slice;
   std::function<void(Operation *)> collect = [&](Operation *user) {
@@ -44,6 +45,34 @@ LogicalResult FragmentsPrinter::fetch(scf::ForOp op, ArrayRef<StagedTile> tiles,
     offset += (tile.memory.bytes() + 127) / 128 * 128;
   }
   text.close(";");
+  return success();
+}
+
+LogicalResult FragmentsPrinter::pageLookup(scf::ForOp op, ArrayRef<StagedTile> tiles) {
+  tile::LoadPagesOp first;
+  for (const StagedTile &tile : tiles) {
+    Value source = tile.tensor;
+    // A masked tile is computed from what is loaded.
+    auto masked = source.getDefiningOp<linalg::GenericOp>();
+    if (masked && masked.getNumDpsInputs() == 1)
+      source = masked.getDpsInputs()[0];
+    auto load = source.getDefiningOp<tile::LoadPagesOp>();
+    if (!load || !isInOnePage(load) || load.getPosition() != op.getInductionVar() ||
+        (first && (load.getTable() != first.getTable() || load.getFirst() != first.getFirst() ||
+                   pageTokens(load) != pageTokens(first))))
+      return success();
+    first = load;
+  }
+  if (!first)
+    return success();
+  ElementPrinter elements(ElementScope{context.names, context.unique, text, text});
+  FailureOr<std::string> table = elements.scalar(first.getTable()),
+                         start = elements.scalar(first.getFirst());
+  if (failed(table) || failed(start))
+    return failure();
+  pageName = "page";
+  text.line("const auto pageOf = [&](long long at) -> long long { return " +
+            pageEntry(*table, *start, "at", pageTokens(first)) + "; };");
   return success();
 }
 
@@ -126,6 +155,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   std::string variable = context.unique.fresh("at");
   context.names[op.getInductionVar()] = variable;
   if (tiles.empty()) {
+    text.line("#pragma unroll 1");
     text.open("for (long long " + variable + " = " + low + "; " + variable + " < " + high + "; " +
               variable + " += " + step + ")");
     if (failed(body(op)))
@@ -146,8 +176,11 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   text.line("const u32 ring = sharedAddress(shared + " + Twine(offset) + ")" + ofWarp + ";");
   stageWorker = byWarp ? "lane" : "thread";
   stageWorkers = byWarp ? "32" : std::to_string(context.threads());
+  if (stages > 1 && failed(pageLookup(op, tiles)))
+    return failure();
   if (failed(fetch(op, tiles, lambda, ringBytes)))
     return failure();
+  std::string page = std::exchange(pageName, "");
   if (stages == 1) {
     // No memory for a tile ahead: each is copied when the one before has been read.
     text.line("constexpr int slot = 0;");
@@ -169,15 +202,26 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
     return success();
   }
   text.line("long long ahead = " + low + ";");
-  text.open("for (int slot = 0; slot < " + Twine(stages - 1) + "; ++slot, ahead += " + step + ")");
-  text.line("if (ahead < " + high + ") " + lambda + "(ahead, slot);");
+  // The page of the next tile is on its way while this one is worked on.
+  std::string nextPage, withPage = page.empty() ? "" : ", " + page;
+  if (!page.empty()) {
+    nextPage = page + " = ahead < " + high + " ? pageOf(ahead) : 0;";
+    text.line("long long " + nextPage);
+  }
+  text.open("for (int slot = 0; slot < " + Twine(stages - 1) + "; ++slot)");
+  text.line("if (ahead < " + high + ") " + lambda + "(ahead, slot" + withPage + ");");
   text.line("commitCopies();");
+  text.line("ahead += " + step + ";");
+  if (!nextPage.empty())
+    text.line(nextPage);
   text.close();
   if (byWarp && pending) {
     // What the whole block copies together is read before the first iteration.
     text.line("waitCopies<" + Twine(stages - 1) + ">();");
     text.line("__syncthreads();");
   }
+  if (byWarp)
+    readInvariant(contractions);
   pending = false;
   text.line("int slot = 0;");
   text.open("for (long long " + variable + " = " + low + "; " + variable + " < " + high + "; " +
@@ -185,9 +229,11 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   text.line("waitCopies<" + Twine(stages - 2) + ">();");
   text.line(sync);
   std::string filled = "(slot + " + std::to_string(stages - 1) + ") % " + std::to_string(stages);
-  text.line("if (ahead < " + high + ") " + lambda + "(ahead, " + filled + ");");
+  text.line("if (ahead < " + high + ") " + lambda + "(ahead, " + filled + withPage + ");");
   text.line("commitCopies();");
   text.line("ahead += " + step + ";");
+  if (!nextPage.empty())
+    text.line(nextPage);
   nameTiles(tiles, ringBytes);
   if (failed(body(op)))
     return failure();
@@ -197,6 +243,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   text.line(sync);
   text.close();
   context.sharedTop = top;
+  invariant.clear();
   return success();
 }
 
@@ -226,7 +273,7 @@ LogicalResult FragmentsPrinter::body(scf::ForOp op) {
     if (next.name == carried.name)
       continue;
     touch(carried);
-    text.openUnrolled("i", carried.registers);
+    openRegisters(carried.columns, carried.registers);
     text.line(carried.name + "[i] = " + next.name + "[i];");
     text.close();
   }

@@ -36,7 +36,7 @@ LogicalResult FragmentsPrinter::reduction(linalg::GenericOp op) {
     return failure();
 
   std::string partial = context.unique.fresh("partial");
-  text.openUnrolled("m", target->registers);
+  text.openUnrolled("m", target->registers / (isUpperHalf() ? 2 : 1));
   text.line("float " + partial + " = " + combiner->identity + ";");
   int64_t perRow = tilesN(columns) * 2;
   text.openUnrolled("n", perRow);

@@ -54,7 +54,49 @@ FailureOr<StagedTile> FragmentsPrinter::planTile(linalg::GenericOp contraction, 
                                                static_cast<int>(paddedColumns * bytes))};
 }
 
+/// A tile of a page whose rows the workers can copy at constant distances: one address for each.
+FailureOr<bool> FragmentsPrinter::stageInPage(const StagedTile &tile, const Names &names,
+                                              CodeText &out) {
+  auto load = tile.tensor.getDefiningOp<tile::LoadPagesOp>();
+  int64_t bytes = storageBytes(tile.element), width = 16 / bytes;
+  int64_t chunks = tile.columns / width, workers = std::stoll(stageWorkers);
+  if (pageName.empty() || !load || load.getTokens() != 0 || tile.rows != tile.paddedRows ||
+      tile.columns != tile.paddedColumns || workers % chunks || tile.rows % (workers / chunks) ||
+      getElementTypeOrSelf(tile.tensor.getType()) != tile.element)
+    return false;
+  std::string row = context.unique.fresh("row"), column = context.unique.fresh("column"),
+              into = context.unique.fresh("into"), from = context.unique.fresh("from");
+  out.line("const int " + row + " = " + stageWorker + " / " + Twine(chunks) + ", " + column +
+           " = " + stageWorker + " % " + Twine(chunks) + " * " + Twine(width) + ";");
+  Coordinate last = Coordinate::variable(column, 0, tile.columns, width);
+  last.lane = Coordinate::Contiguous;
+  ElementScope scope{names, context.unique, out, out, width};
+  scope.page = [this](tile::LoadPagesOp) { return pageName; };
+  FailureOr<Address> source = ElementPrinter(scope).address(
+      load, {Coordinate::variable(row, 0, tile.rows), last});
+  if (failed(source))
+    return failure();
+  if (source->contiguous(width) != width || !source->guard.empty())
+    return false;
+  int64_t step = workers / chunks;
+  SmallVector<int64_t> strides;
+  int64_t start;
+  (void)cast<MemRefType>(load.getPool().getType()).getStridesAndOffset(strides, start);
+  out.line("const u32 " + into + " = " + tile.name + " + " + row + " * " +
+           Twine(tile.memory.pitch()) + " + " + column + " * " + Twine(bytes) + ";");
+  out.line("const " + storageType(tile.element) + " *const " + from + " = " + source->buffer +
+           " + " + source->offset + ";");
+  out.openUnrolled("i", tile.rows / step);
+  out.line("copyAsync16(" + into + " + i * " + Twine(step * tile.memory.pitch()) + ", " + from +
+           " + i * " + Twine(step * strides[2]) + ");");
+  out.close();
+  return true;
+}
+
 LogicalResult FragmentsPrinter::stage(const StagedTile &tile, const Names &names, CodeText &out) {
+  FailureOr<bool> done = stageInPage(tile, names, out);
+  if (failed(done) || *done)
+    return success(succeeded(done));
   auto type = cast<RankedTensorType>(tile.tensor.getType());
   ArrayRef<int64_t> leading = type.getShape().drop_back();
   int64_t bytes = storageBytes(tile.element), width = 16 / bytes;
@@ -97,6 +139,7 @@ LogicalResult FragmentsPrinter::stage(const StagedTile &tile, const Names &names
                    column + " * " + std::to_string(bytes);
   CodeText chunk(out.indentation()), element(out.indentation() + 1);
   ElementScope where{names, context.unique, chunk, element, width, guard, {}, {}};
+  where.page = [this](tile::LoadPagesOp) { return pageName; };
   ElementPrinter elements(where);
   Operation *maker = tile.tensor.getDefiningOp();
   std::optional<Address> source;
@@ -129,7 +172,8 @@ LogicalResult FragmentsPrinter::stage(const StagedTile &tile, const Names &names
     at.back().multiple = 1;
     guard += (guard.empty() ? "" : " && ") + column + " + j < " + std::to_string(tile.columns);
   }
-  ElementPrinter values(ElementScope{names, context.unique, chunk, element, width, guard, {}, {}});
+  where.guard = guard;
+  ElementPrinter values(where);
   FailureOr<std::string> value = values.element(tile.tensor, at);
   if (failed(value))
     return failure();

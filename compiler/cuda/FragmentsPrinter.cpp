@@ -351,7 +351,7 @@ LogicalResult FragmentsPrinter::elementwise(linalg::GenericOp op) {
     return failure();
   Held target = reused ? *reused : declare(result, hintOf(op));
   held[result] = target;
-  text.openUnrolled("i", target.registers / (pairs ? 2 : 1));
+  openRegisters(columns, target.registers, pairs);
   positions(text, columns, pairs, inside.text() + each.text() + " " + *element);
   text.append(inside);
   if (pairs) {
@@ -411,7 +411,7 @@ LogicalResult FragmentsPrinter::store(tile::StoreOp op) {
              std::to_string(context.warpsM * context.warpsN);
   std::string condition = guard.empty() ? "" : "if (" + guard + ") ";
   std::string narrow = narrowed(buffer.getElementType(), value);
-  text.openUnrolled("i", registersOf(columns) / (pairs ? 2 : 1));
+  openRegisters(columns, registersOf(columns), pairs);
   positions(text, columns, pairs,
             inside.text() + element.text() + " " + value + " " + where->offset + " " + guard);
   text.append(inside);

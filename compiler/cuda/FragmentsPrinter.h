@@ -86,6 +86,11 @@ protected:
   std::string warpRow() const;  ///< index of this warp along the rows / the columns
   std::string warpColumn() const;
   int64_t copies() const { return context.warps / (context.warpsM * context.warpsN); }
+  /// Whether all rows are among the first eight of an instruction: registers of the other eight hold
+  /// nothing that is read.
+  bool isUpperHalf() const { return rows <= 8 && context.warpsM == 1; }
+  /// Opens a loop over registers `i` (over pairs of them) of rows that exist.
+  void openRegisters(int64_t columns, int64_t registers, bool pairs = false);
 
   // FragmentReductions.cpp
   int64_t reducedColumns(mlir::linalg::GenericOp op) const;
@@ -95,11 +100,15 @@ protected:
   virtual mlir::LogicalResult contraction(mlir::linalg::GenericOp op);
   mlir::LogicalResult multiplyHalf(mlir::linalg::GenericOp op, const Held &out, mlir::Type type);
   mlir::LogicalResult multiplyTf32(mlir::linalg::GenericOp op, const Held &out);
+  /// Reads left operands that do not change in a loop into registers in front of it, if few.
+  void readInvariant(llvm::ArrayRef<mlir::linalg::GenericOp> contractions);
+  std::string leftAddress(const StagedTile &tile) const;
 
   // FragmentStaging.cpp
   mlir::FailureOr<StagedTile> planTile(mlir::linalg::GenericOp contraction, bool left);
   /// Prints the copy of a tile whose address is `tile.name` by this block, or by this warp.
   mlir::LogicalResult stage(const StagedTile &tile, const Names &names, CodeText &out);
+  mlir::FailureOr<bool> stageInPage(const StagedTile &tile, const Names &names, CodeText &out);
   /// Stages what contractions in `ops` read from outside; commits, does not wait.
   mlir::LogicalResult stageOperands(llvm::ArrayRef<mlir::linalg::GenericOp> contractions,
                                     mlir::Block *inside);
@@ -113,6 +122,8 @@ protected:
   void nameTiles(llvm::ArrayRef<StagedTile> tiles, int64_t ringBytes);
   mlir::LogicalResult fetch(mlir::scf::ForOp op, llvm::ArrayRef<StagedTile> tiles,
                             llvm::StringRef lambda, int64_t ringBytes);
+  /// Prints `pageOf(at)` and sets `pageName` if all tiles of an iteration lie in pages of one number.
+  mlir::LogicalResult pageLookup(mlir::scf::ForOp op, llvm::ArrayRef<StagedTile> tiles);
 
   KernelContext &context;
   CodeText &text;
@@ -122,7 +133,9 @@ protected:
   llvm::DenseMap<mlir::Value, StagedTile> staged;
   llvm::DenseSet<mlir::Value> operands; ///< of contractions, with what they are computed from
   bool coarseTangents = false;          ///< do for this kernel's scores
+  llvm::DenseMap<mlir::Value, std::string> invariant; ///< left operands in registers
   bool pending = false;                 ///< copies of the whole block are under way
+  std::string pageName; ///< the variable with the page of a loop's tiles; "" where each is looked up
   /// Index and number of the threads that copy a tile together: of the block, or of one warp.
   std::string stageWorker = "thread", stageWorkers;
 };

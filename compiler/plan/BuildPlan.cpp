@@ -209,12 +209,18 @@ FailureOr<Value> PlanBuilder::items(tile::KernelOp kernel) {
         count = arith::CeilDivUIOp::create(builder, loc, count, constant(extent.getSize()));
       continue;
     case tile::ExtentKind::WorkList:
+    case tile::ExtentKind::SplitList:
       if (!kernel.getPartition())
         return kernel.emitOpError() << "runs over a work list and has no partition";
       StringAttr symbol = symbols.partition(loc, *kernel.getPartition());
       auto reference = FlatSymbolRefAttr::get(symbol);
-      count = atStart(ArrayAttr::get(builder.getContext(), {reference}), [&] {
-        return planir::ItemsOp::create(builder, loc, builder.getIndexType(), reference).getResult();
+      UnitAttr split;
+      SmallVector<Attribute> key{reference};
+      if (extent.getKind() == tile::ExtentKind::SplitList)
+        key.push_back(split = builder.getUnitAttr());
+      count = atStart(ArrayAttr::get(builder.getContext(), key), [&] {
+        return planir::ItemsOp::create(builder, loc, builder.getIndexType(), reference, split)
+            .getResult();
       });
     }
   }

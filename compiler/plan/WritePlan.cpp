@@ -146,8 +146,10 @@ private:
 
   /// Items of a work list at the limits of a step: S sequences with q_s >= min queries each and T in
   /// all make sum ceil(q_s / tile) <= (T + S (tile - 1)) / tile query tiles, each with the splits of
-  /// the longest context. Workspaces lie one behind the other at the start of the arena.
+  /// the longest context; where splits follow the step, some waves more than tiles are enough.
+  /// Workspaces lie one behind the other at the start of the arena.
   FailureOr<uint32_t> partition(planir::PartitionOp op) {
+    constexpr uint64_t kMostWaves = 4;
     tile::PartitionAttr partition = op.getPartition();
     if (partition.getQueries() < 1 || partition.getMin() < 0 || partition.getMax() < 0)
       return op.emitOpError() << "has " << partition << ", sizes must not be negative";
@@ -167,6 +169,9 @@ private:
     uint64_t tiles = std::min(tokens, (tokens + sequences * (tile - 1)) / tile);
     tiles = std::min(tiles, sequences * ceilDiv(std::min<uint64_t>(record.maxQuery, tokens), tile));
     uint64_t capacity = tiles * record.maxSplits;
+    record.wave = static_cast<uint32_t>(partition.getWave());
+    if (record.wave)
+      capacity = std::min(capacity, tiles + kMostWaves * record.wave);
     if (auto bytes = op.getWorkspace()) {
       capacity = plan::roundUp(capacity, kItemAlignment);
       for (const plan::PartitionRecord &other : writer.partitions())

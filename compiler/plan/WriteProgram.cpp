@@ -102,6 +102,7 @@ private:
     if (auto items = dyn_cast<planir::ItemsOp>(op)) {
       record.opcode = Opcode::Partition;
       record.index = indices.partitions.lookup(items.getPartition());
+      record.imm = items.getSplit();
       record.dst = registers[items.getResult()] = newRegister();
       writer.add(record);
       return success();

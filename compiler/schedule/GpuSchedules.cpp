@@ -14,8 +14,6 @@ namespace {
 constexpr int64_t kMaxRows = rowPadding(Storage::Rows);
 constexpr int64_t kMaxColumns = 256; ///< output columns of a linear's item
 constexpr int64_t kMaxWarps = 16, kMaxStages = 8;
-/// Of the GPU that defaults are made for.
-constexpr int64_t kMultiprocessors = 132;
 /// Tensor cores take a multiple of so many elements of a reduction, whatever the type.
 constexpr int64_t kFragment = 16;
 /// Rows of shared memory that a swizzle spreads over all banks.
@@ -29,8 +27,8 @@ bool fitsPage(int64_t keys, int64_t page) {
   return keys > 0 && page > 0 && (keys % page == 0 || page % keys == 0);
 }
 
-/// Keys of a split where one query token meets a long context.
-constexpr int64_t kDecodeSplit = 256;
+/// Keys of the shortest split where one query token meets a long context.
+constexpr int64_t kDecodeSplit = 128;
 /// Shared memory for tiles under way that still leaves room for a second block on a multiprocessor.
 constexpr int64_t kRingBytes = 100 << 10;
 /// What they may take where one block is all that fits; the rest is for queries and what warps
@@ -212,8 +210,9 @@ std::vector<Choice> attentionChoices(const KernelShape &shape) {
     }
     choice.parallel = single ? "keys" : "rows";
     // A single query has few items; splits of its keys give the other multiprocessors work.
-    if (single && shape.page > 0 && kDecodeSplit % shape.page == 0 && shape.context > kDecodeSplit)
-      choice.split = kDecodeSplit;
+    if (int64_t split = std::max(kDecodeSplit, shape.page);
+        single && shape.page > 0 && split % shape.page == 0 && shape.context > split)
+      choice.split = split;
     choices.push_back(completeForGpu(shape, choice));
   }
   return choices;
@@ -271,7 +270,8 @@ std::optional<std::string> whyIllegalAttention(const KernelShape &shape, const C
 
 Choice completeForGpu(const KernelShape &shape, Choice choice) {
   bool isLinear = shape.family == "linear", isAttention = shape.family == "attention";
-  if (choice.warps == 0)
+  bool ownWarps = choice.warps != 0;
+  if (!ownWarps)
     choice.warps = shape.family == "rows" && shape.columns > 2048 ? 8 : 4;
   if (isAttention) {
     if (choice.parallel.empty())
@@ -289,11 +289,9 @@ Choice completeForGpu(const KernelShape &shape, Choice choice) {
       choice.stages = 0;
     else if (!ownStages && ringBytes(shape, choice, choice.keys) > kMostRingBytes)
       choice.stages = 2;
-    if (choice.split > 0 && fitsPage(choice.keys, shape.page)) {
-      int64_t unit = std::lcm(shape.page, choice.keys);
-      int64_t units = (shape.context + unit - 1) / unit;
-      choice.split = std::max(choice.split, (units + kMaxSplits - 1) / kMaxSplits * unit);
-    }
+    while (!ownWarps && choice.parallel == "keys" && choice.warps > 1 &&
+           ringBytes(shape, choice, choice.keys) > kMostRingBytes)
+      choice.warps /= 2;
   }
   if (isLinear) {
     if (choice.instruction.empty())

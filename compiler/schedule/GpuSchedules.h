@@ -6,6 +6,8 @@
 
 namespace quire::schedule {
 
+/// Of the GPU that defaults are made for.
+inline constexpr int64_t kMultiprocessors = 132;
 /// Query rows of an attention tile, at most.
 inline constexpr int64_t kMaxQueries = 192;
 

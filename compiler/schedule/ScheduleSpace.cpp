@@ -94,11 +94,19 @@ std::vector<Choice> defaultChoices(const KernelShape &shape) {
   return choices;
 }
 
-int64_t splitLength(const KernelShape &shape, int64_t split) {
-  if (split == 0 || shape.page == 0)
-    return split;
-  int64_t pages = (shape.context + shape.page - 1) / shape.page;
-  return std::max(split, (pages + kMaxSplits - 1) / kMaxSplits * shape.page);
+int64_t splitLength(const KernelShape &shape, const Choice &choice) {
+  if (choice.split == 0 || shape.page == 0)
+    return choice.split;
+  int64_t unit = std::lcm(shape.page, std::max<int64_t>(choice.keys, 1));
+  int64_t units = (shape.context + unit - 1) / unit;
+  return std::max(choice.split, (units + kMaxSplits - 1) / kMaxSplits * unit);
+}
+
+int64_t tilesOfWave(const KernelShape &shape) {
+  if (shape.storage != Storage::Rows)
+    return 0;
+  constexpr int64_t kBlocks = kMultiprocessors * 3 / 4;
+  return std::max<int64_t>(1, kBlocks / std::max<int64_t>(shape.cacheHeads, 1));
 }
 
 std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice) {

@@ -27,6 +27,7 @@ struct KernelShape {
   int64_t elementBytes = 0; ///< linear, attention: of a weight or of a cached key
   int64_t rowBytes = 0;    ///< linear, attention: of an element of a row or a query
   int64_t page = 0;        ///< attention: tokens of a cache page
+  int64_t cacheHeads = 0;  ///< attention: heads of keys and values, each an item of its own
   int64_t group = 0;       ///< attention: query heads of a cache head
   int64_t headDim = 0;     ///< attention: columns of a key
   int64_t context = 0;     ///< attention: keys of a sequence, at most; 0 unknown
@@ -63,9 +64,12 @@ std::vector<Choice> defaultChoices(const KernelShape &shape);
 /// `choice` with what it leaves open (0 keys, no registers) as the default has it.
 Choice complete(const KernelShape &shape, Choice choice);
 
-/// The keys of a split for which `split`, a multiple of the page, was chosen: that many, or as many
-/// whole pages more as kMaxSplits splits need to hold the context. 0 stays 0.
-int64_t splitLength(const KernelShape &shape, int64_t split);
+/// The keys of a split that stays the same in every step: as many as were chosen, or as many whole
+/// pages and tiles more as kMaxSplits splits need to hold the context. 0 stays 0.
+int64_t splitLength(const KernelShape &shape, const Choice &choice);
+
+/// Query tiles of a work list whose items, one for each cache head, read as fast as memory delivers.
+int64_t tilesOfWave(const KernelShape &shape);
 
 /// Why a kernel of `shape` cannot have `choice`; nothing if it can.
 std::optional<std::string> whyIllegal(const KernelShape &shape, const Choice &choice);

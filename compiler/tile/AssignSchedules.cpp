@@ -68,8 +68,14 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
                                   << (isOverride ? " of " + path.str().str() : std::string())
                                   << ": " << *reason;
     for (Choice &choice : choices)
-      choice.split = schedule::splitLength(shape, choice.split);
+      if (!adapts(choice, shape))
+        choice.split = schedule::splitLength(shape, choice);
     return choices;
+  }
+
+  /// Whether the length of splits follows the step: not where results must not depend on the batch.
+  bool adapts(const Choice &choice, const KernelShape &shape) const {
+    return choice.split > 0 && !batchInvariant && schedule::tilesOfWave(shape) > 0;
   }
 
   /// "linear_r64"; with its columns where another variant has as many rows, and with its limit where
@@ -101,7 +107,10 @@ struct AssignSchedulesPass : impl::AssignSchedulesPassBase<AssignSchedulesPass> 
       to.setScheduleAttr(scheduleAttr(&getContext(), choice));
       if (isAttention)
         to.setPartitionAttr(PartitionAttr::get(&getContext(), choice.queries, choice.minimum,
-                                               choice.maximum, choice.split));
+                                               choice.maximum, choice.split,
+                                               adapts(choice, *shape)
+                                                   ? schedule::tilesOfWave(*shape)
+                                                   : 0));
     };
     if (shape->family == "rows") {
       apply(kernel, choices->front());

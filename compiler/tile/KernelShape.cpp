@@ -49,6 +49,7 @@ FailureOr<schedule::KernelShape> quire::tile::kernelShape(KernelOp kernel) {
     if (auto view = dyn_cast<PageViewOp>(op)) {
       auto pool = cast<MemRefType>(view.getPool().getType());
       shape.page = pool.getShape()[2 + view.getTokens()];
+      shape.cacheHeads = pool.getShape()[1];
       shape.elementBytes = pool.getElementTypeBitWidth() / 8;
     }
     if (isa<StoreOp, AppendOp>(op) && shape.family == "rows") {

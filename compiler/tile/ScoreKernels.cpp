@@ -73,7 +73,7 @@ LogicalResult tile::lowerScoreDispatch(graph::DispatchOp dispatch, KernelLowerin
                                                          choice.registers[2]}),
                         0, 0, Instruction::None, Parallel::None));
   kernel.setPartitionAttr(
-      PartitionAttr::get(context, choice.queries, choice.minimum, choice.maximum, 0));
+      PartitionAttr::get(context, choice.queries, choice.minimum, choice.maximum, 0, 0));
   return success();
 }
 

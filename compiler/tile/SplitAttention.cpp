@@ -1,16 +1,18 @@
 // Splits the keys of long sequences over work items.
 //
 //   before:  tile.kernel @attention {schedule split = 512} { online_attention, normalise, store }
-//   after:   tile.kernel @attention { online_attention from (0, -inf, 0), store (acc, max, sum) to
-//   a workspace }
-//            tile.kernel @attention_merge { if split = 0: scf.for parts { merge }, normalise, store
-//            }
+//   after:   tile.kernel @attention { online_attention from (0, -inf, 0);
+//              if splits = 1: normalise, store; else: store (acc, max, sum) to a workspace }
+//            tile.kernel @attention_merge { if split = 0 and splits > 1: maximum of all parts;
+//              scf.for parts { add }, normalise, store }
 //
 // Both kernels run over the same work list, whose items of one query tile are adjacent: item i + s
 // holds split s of the tile whose split 0 is item i. A workspace has a row for each item: acc
 // [items, cache heads, m, g, e], max and sum [items, cache heads, m, g].
 #include "compiler/tile/Passes.h"
 #include "dialect/Tile/PartialAttention.h"
+
+#include <algorithm>
 
 using namespace mlir;
 
@@ -72,7 +74,42 @@ OnlineAttentionOp attentionOf(KernelOp kernel) {
   return ops.empty() ? OnlineAttentionOp() : *ops.begin();
 }
 
-/// The kernel of one part: starts from nothing, leaves its state in the workspace.
+/// Field `position` of the kernel's work item; nothing if it reads no work list.
+Value workItemField(OpBuilder &builder, KernelOp kernel, int64_t position) {
+  for (auto load : kernel.entry().getOps<LoadOp>()) {
+    auto argument = cast<BlockArgument>(load.getBuffer());
+    if (kernel.getBinds()[argument.getArgNumber()].getKind() != BindKind::WorkList)
+      continue;
+    Location loc = kernel.getLoc();
+    Value narrow = tensor::ExtractOp::create(
+        builder, loc, load.getResult(),
+        arith::ConstantIndexOp::create(builder, loc, position).getResult());
+    return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), narrow);
+  }
+  return {};
+}
+
+scf::IfOp branchOn(OpBuilder &builder, Location loc, arith::CmpIPredicate relation, Value left,
+                   Value right) {
+  Value condition = arith::CmpIOp::create(builder, loc, relation, left, right);
+  return scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
+}
+
+/// What follows attention in the kernel: normalise, store.
+SmallVector<Operation *> followers(OnlineAttentionOp op) {
+  SmallVector<Operation *> result;
+  for (Operation *next = op->getNextNode(); next && !next->hasTrait<OpTrait::IsTerminator>();
+       next = next->getNextNode())
+    result.push_back(next);
+  return result;
+}
+
+/// Whether the kernel of the parts itself leaves the result where a part is all there is. Tiles of
+/// many queries, whose registers are full, leave it to the merge.
+bool finishesWholes(ScheduleAttr schedule) { return schedule.getParallel() != Parallel::Rows; }
+
+/// The kernel of one part: starts from nothing, leaves its state in the workspace, or the result
+/// where the part is all there is.
 LogicalResult makePartial(KernelOp kernel) {
   OnlineAttentionOp op = attentionOf(kernel);
   Workspace workspace(kernel, op);
@@ -99,10 +136,23 @@ LogicalResult makePartial(KernelOp kernel) {
     inits.push_back(part(stacked, init.getType()));
   op.getDpsInitsMutable().assign(inits);
 
-  for (auto store : llvm::make_early_inc_range(kernel.entry().getOps<StoreOp>()))
-    store.erase();
+  Value count = workItemField(builder, kernel, 7);
+  if (!count)
+    return kernel.emitOpError() << "reads no work list; only listed work can be split";
+  SmallVector<Operation *> behind = followers(op);
   builder.setInsertionPoint(kernel.entry().getTerminator());
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  if (finishesWholes(kernel.getScheduleAttr())) {
+    scf::IfOp whole = branchOn(builder, loc, arith::CmpIPredicate::eq, count, one);
+    for (Operation *next : behind)
+      next->moveBefore(whole.thenBlock()->getTerminator());
+    scf::IfOp parts = branchOn(builder, loc, arith::CmpIPredicate::ne, count, one);
+    builder.setInsertionPoint(parts.thenBlock()->getTerminator());
+  } else {
+    for (Operation *next : llvm::reverse(behind))
+      next->erase();
+  }
   for (auto [value, buffer] : llvm::zip(op.getResults(), workspace.buffers))
     StoreOp::create(builder, loc, value, buffer, workspace.offsets(workspace.item, buffer, zero),
                     Value());
@@ -110,71 +160,109 @@ LogicalResult makePartial(KernelOp kernel) {
   return success();
 }
 
-/// The kernel that joins the parts of a query tile, run by the item of its first part.
-LogicalResult makeMerge(KernelOp kernel) {
+/// The kernel that joins the parts of a query tile, run by the item of its first part; it reads
+/// `together` parts at a time.
+LogicalResult makeMerge(KernelOp kernel, int64_t together, bool finishesWholes) {
   OnlineAttentionOp op = attentionOf(kernel);
   Workspace workspace(kernel, op);
   OpBuilder builder(op);
   Location loc = op.getLoc();
-  Value fields;
-  for (auto load : kernel.entry().getOps<LoadOp>())
-    if (kernel.getBinds()[cast<BlockArgument>(load.getBuffer()).getArgNumber()].getKind() ==
-        BindKind::WorkList)
-      fields = load;
-  if (!fields)
-    return kernel.emitOpError() << "reads no work list; only listed work can be split";
-  auto field = [&](int64_t position) -> Value {
-    Value narrow = tensor::ExtractOp::create(
-        builder, loc, fields, arith::ConstantIndexOp::create(builder, loc, position).getResult());
-    return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), narrow);
-  };
-  Value split = field(6), count = field(7);
+  Value split = workItemField(builder, kernel, 6), count = workItemField(builder, kernel, 7);
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
   Value one = arith::ConstantIndexOp::create(builder, loc, 1);
   Value isFirst = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, split, zero);
-  auto branch = scf::IfOp::create(builder, loc, isFirst, /*withElseRegion=*/false);
-
-  // What follows attention (normalise, store) moves into the branch behind the loop.
-  SmallVector<Operation *> behind;
-  for (Operation *next = branch->getNextNode(); next && !next->hasTrait<OpTrait::IsTerminator>();
-       next = next->getNextNode())
-    if (next != op)
-      behind.push_back(next);
+  Value isCut = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, count,
+                                      finishesWholes ? arith::AddIOp::create(builder, loc, one, one)
+                                                     : one);
+  auto branch =
+      scf::IfOp::create(builder, loc, arith::AndIOp::create(builder, loc, isFirst, isCut),
+                        /*withElseRegion=*/false);
+  SmallVector<Operation *> behind = followers(op);
   builder.setInsertionPoint(branch.thenBlock()->getTerminator());
-  auto loop = scf::ForOp::create(
-      builder, loc, zero, count, one, op.getDpsInits(),
+  // Parts number … number + together - 1 that exist, stacked in the head's dimension, one head long.
+  auto read = [&](OpBuilder &body, Value number, Value left, unsigned buffer) -> Value {
+    Value row = arith::AddIOp::create(body, loc, workspace.item, number);
+    Value source = workspace.buffers[buffer];
+    SmallVector<int64_t> shape{together, 1};
+    llvm::append_range(shape,
+                       cast<RankedTensorType>(op.getDpsInits()[buffer].getType()).getShape());
+    auto tile = RankedTensorType::get(ArrayRef(shape).drop_front(together == 1), body.getF32Type());
+    SmallVector<Value> offsets = workspace.offsets(row, source, zero);
+    Value parts = LoadOp::create(body, loc, tile, source, offsets, left);
+    if (together == 1)
+      return parts;
+    SmallVector<ReassociationIndices> groups{{0, 1}};
+    for (int64_t dimension = 2; dimension < tile.getRank(); ++dimension)
+      groups.push_back({dimension});
+    return tensor::CollapseShapeOp::create(body, loc, parts, groups);
+  };
+  auto leftOf = [&](OpBuilder &body, Value number) -> Value {
+    return together == 1 ? Value() : arith::SubIOp::create(body, loc, count, number).getResult();
+  };
+  Value step = arith::ConstantIndexOp::create(builder, loc, together);
+  auto maxima = scf::ForOp::create(
+      builder, loc, zero, count, step, op.getDpsInits()[1],
       [&](OpBuilder &body, Location bodyLoc, Value number, ValueRange state) {
-        Value row = arith::AddIOp::create(body, bodyLoc, workspace.item, number);
-        SmallVector<Value> parts;
-        for (auto [buffer, init] : llvm::zip(workspace.buffers, op.getDpsInits())) {
-          // The head's dimension, one head long, is the stack of parts.
-          SmallVector<int64_t> shape{1};
-          llvm::append_range(shape, cast<RankedTensorType>(init.getType()).getShape());
-          parts.push_back(LoadOp::create(body, bodyLoc,
-                                         RankedTensorType::get(shape, body.getF32Type()), buffer,
-                                         workspace.offsets(row, buffer, zero)));
-        }
-        AttentionState merged = mergeAttentionStates(body, bodyLoc, {state[0], state[1], state[2]},
-                                                     {parts[0], parts[1], parts[2]});
-        scf::YieldOp::create(body, bodyLoc, ValueRange{merged.acc, merged.max, merged.sum});
+        Value left = leftOf(body, number);
+        scf::YieldOp::create(
+            body, bodyLoc,
+            joinMaxima(body, bodyLoc, state[0], read(body, number, left, 1), left));
+      });
+  Value top = maxima.getResult(0);
+  auto sums = scf::ForOp::create(
+      builder, loc, zero, count, step, ValueRange{op.getDpsInits()[0], op.getDpsInits()[2]},
+      [&](OpBuilder &body, Location bodyLoc, Value number, ValueRange state) {
+        Value left = leftOf(body, number);
+        AttentionState parts{read(body, number, left, 0), read(body, number, left, 1),
+                             read(body, number, left, 2)};
+        AttentionState next =
+            addPartials(body, bodyLoc, {state[0], top, state[1]}, parts, left);
+        scf::YieldOp::create(body, bodyLoc, ValueRange{next.acc, next.sum});
       });
   for (Operation *next : behind)
     next->moveBefore(branch.thenBlock()->getTerminator());
-  op.replaceAllUsesWith(loop.getResults());
+  op.replaceAllUsesWith(ValueRange{sums.getResult(0), top, sums.getResult(1)});
   op.erase();
   eraseUnused(kernel);
   return success();
 }
 
-/// The schedule of a kernel that walks parts instead of keys.
-ScheduleAttr withoutKeys(ScheduleAttr schedule) {
+/// The schedule of a kernel that walks parts instead of keys: warps divide the columns of a head.
+ScheduleAttr ofMerge(KernelOp kernel) {
+  ScheduleAttr schedule = kernel.getScheduleAttr();
   if (schedule.getParallel() != Parallel::Keys)
     return schedule;
+  constexpr int64_t kMostWarps = 8, kWarpColumns = 16;
+  auto acc = cast<RankedTensorType>(attentionOf(kernel).getDpsInits()[0].getType());
+  int64_t warps = kMostWarps;
+  while (warps > 1 && acc.getShape().back() % (warps * kWarpColumns))
+    warps /= 2;
   return ScheduleAttr::get(schedule.getContext(), schedule.getRows(), schedule.getPanels(),
                            schedule.getColumns(), schedule.getDepth(), schedule.getQueries(),
-                           schedule.getKeys(), schedule.getSplit(), schedule.getRegisters(),
-                           schedule.getWarps(), schedule.getStages(), schedule.getInstruction(),
-                           Parallel::Rows);
+                           schedule.getKeys(), schedule.getSplit(), schedule.getRegisters(), warps,
+                           schedule.getStages(), schedule.getInstruction(), Parallel::Rows);
+}
+
+/// The same grid over a work list that is empty where there is nothing to merge.
+GridAttr ofSplitList(GridAttr grid) {
+  SmallVector<ExtentAttr> extents(grid.getValue());
+  for (ExtentAttr &extent : extents)
+    if (extent.getKind() == ExtentKind::WorkList)
+      extent = ExtentAttr::get(grid.getContext(), ExtentKind::SplitList, extent.getSize());
+  return GridAttr::get(grid.getContext(), extents);
+}
+
+/// Parts that a block of the merge reads at a time: as many as its threads have registers for.
+int64_t partsTogether(KernelOp merge) {
+  constexpr int64_t kMostParts = 8, kValues = 32, kLanes = 32, kRows = 8;
+  ScheduleAttr schedule = merge.getScheduleAttr();
+  if (schedule.getWarps() == 0)
+    return 1;
+  ArrayRef<int64_t> acc =
+      cast<RankedTensorType>(attentionOf(merge).getDpsInits()[0].getType()).getShape();
+  int64_t rows = llvm::divideCeil(llvm::product_of(acc.drop_back()), kRows) * kRows;
+  int64_t values = llvm::divideCeil(rows * acc.back(), schedule.getWarps() * kLanes);
+  return std::clamp<int64_t>(kValues / values, 1, kMostParts);
 }
 
 struct SplitAttentionPass : impl::SplitAttentionPassBase<SplitAttentionPass> {
@@ -190,8 +278,11 @@ struct SplitAttentionPass : impl::SplitAttentionPassBase<SplitAttentionPass> {
       builder.setInsertionPointAfter(kernel);
       auto merge = cast<KernelOp>(builder.clone(*kernel));
       merge.setSymName((kernel.getSymName() + "_merge").str());
-      merge.setScheduleAttr(withoutKeys(merge.getScheduleAttr()));
-      if (failed(makePartial(kernel)) || failed(makeMerge(merge)))
+      merge.setScheduleAttr(ofMerge(merge));
+      if (finishesWholes(kernel.getScheduleAttr()))
+        merge.setGridAttr(ofSplitList(merge.getGridAttr()));
+      if (failed(makePartial(kernel)) ||
+          failed(makeMerge(merge, partsTogether(merge), finishesWholes(kernel.getScheduleAttr()))))
         return signalPassFailure();
       listBehind(kernel, merge);
     }

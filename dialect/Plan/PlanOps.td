@@ -108,9 +108,12 @@ def Plan_InputOp : Plan_Op<"input", [Pure]> {
 
 def Plan_ItemsOp : Plan_Op<"items"> {
   let summary = "builds a work list and gives its number of items";
-  let arguments = (ins FlatSymbolRefAttr:$partition);
+  let description = [{
+    With `split` the number is 0 where no keys are split in the step, so that there is nothing to merge.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$partition, UnitAttr:$split);
   let results = (outs Index:$result);
-  let assemblyFormat = "$partition attr-dict";
+  let assemblyFormat = "$partition (`split` $split^)? attr-dict";
 }
 
 def Plan_ArenaOp : Plan_Op<"arena"> {

@@ -56,53 +56,97 @@ Value generic(OpBuilder &builder, Location loc, ValueRange inputs, Value output,
 
 } // namespace
 
-AttentionState quire::tile::mergeAttentionStates(OpBuilder &builder, Location loc,
-                                                 AttentionState state, AttentionState partials) {
-  double infinity = std::numeric_limits<double>::infinity();
-  Value zero = scalar(builder, loc, 0), lowest = scalar(builder, loc, -infinity);
-  auto larger = [](OpBuilder &b, Location l, ValueRange v) -> Value {
-    return arith::MaxNumFOp::create(b, l, v[1], v[0]);
-  };
-  auto power = [](OpBuilder &b, Location l, ValueRange v) -> Value {
-    return math::Exp2Op::create(b, l, arith::SubFOp::create(b, l, v[0], v[1]));
-  };
-  auto product = [](OpBuilder &b, Location l, ValueRange v) -> Value {
-    return arith::MulFOp::create(b, l, v[1], v[0]);
-  };
-  auto sum = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+static Value larger(OpBuilder &b, Location l, ValueRange v) {
+  return arith::MaxNumFOp::create(b, l, v[1], v[0]);
+}
+
+static Value power(OpBuilder &b, Location l, ValueRange v) {
+  return math::Exp2Op::create(b, l, arith::SubFOp::create(b, l, v[0], v[1]));
+}
+
+/// max(v…), and 0 instead of -inf: (-inf) - (-inf) is NaN.
+static Value safeMaximum(OpBuilder &b, Location l, ValueRange v) {
+  Value lowest = scalar(b, l, -std::numeric_limits<double>::infinity());
+  Value max = v.size() > 2 ? larger(b, l, v) : v[0];
+  Value isEmpty = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, max, lowest);
+  return arith::SelectOp::create(b, l, isEmpty, scalar(b, l, 0), max);
+}
+
+/// `value` of the first `count` partial results (without one, of all), else `otherwise`; `dimension`
+/// is the loop over them.
+static Value ofFirst(OpBuilder &b, Location l, Value count, int64_t dimension, Value value,
+                     double otherwise) {
+  if (!count)
+    return value;
+  Value number = linalg::IndexOp::create(b, l, dimension);
+  Value exists = arith::CmpIOp::create(b, l, arith::CmpIPredicate::slt, number, count);
+  return arith::SelectOp::create(b, l, exists, value, scalar(b, l, otherwise));
+}
+
+/// acc and sum with those of the partial results, each scaled from its own maximum to `top`. Loops
+/// (m, g, p): partial results are indexed (p, m, g).
+static std::pair<Value, Value> addScaled(OpBuilder &builder, Location loc, Value acc, Value sum,
+                                         Value top, AttentionState partials, Value count) {
+  auto add = [](OpBuilder &b, Location l, ValueRange v) -> Value {
     return arith::AddFOp::create(b, l, v[1], v[0]);
   };
   auto times = [](OpBuilder &b, Location l, ValueRange v) -> Value {
     return arith::MulFOp::create(b, l, v[0], v[1]);
   };
-  Value rowEmpty = emptyLike(builder, loc, state.max);
-  Value start = linalg::FillOp::create(builder, loc, lowest, rowEmpty).getResult(0);
-  // Loops (m, g, p): partial results are indexed (p, m, g).
-  Value top = generic(builder, loc, partials.max, start, 3, 1, {{2, 0, 1}, {0, 1}}, larger);
-  // A maximum of -inf is replaced by 0: (-inf) - (-inf) is NaN.
-  Value safe = generic(builder, loc, {state.max, top}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}},
-                       [&](OpBuilder &b, Location l, ValueRange v) -> Value {
-                         Value max = larger(b, l, v);
-                         Value isEmpty =
-                             arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ, max, lowest);
-                         return arith::SelectOp::create(b, l, isEmpty, zero, max);
-                       });
-  Value ratio =
-      generic(builder, loc, {state.max, safe}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}}, power);
-  Value weights = generic(builder, loc, {partials.max, safe}, emptyLike(builder, loc, partials.max),
-                          3, 0, {{0, 1, 2}, {1, 2}, {0, 1, 2}}, power);
-  AttentionState merged;
+  Value weights = generic(builder, loc, {partials.max, top}, emptyLike(builder, loc, partials.max),
+                          3, 0, {{0, 1, 2}, {1, 2}, {0, 1, 2}},
+                          [&](OpBuilder &b, Location l, ValueRange v) -> Value {
+                            return ofFirst(b, l, count, 0, power(b, l, v), 0);
+                          });
   Value sums = generic(builder, loc, {partials.sum, weights}, emptyLike(builder, loc, partials.sum),
                        3, 0, {{0, 1, 2}, {0, 1, 2}, {0, 1, 2}}, times);
-  merged.sum = generic(builder, loc, ratio, state.sum, 2, 0, {{0, 1}, {0, 1}}, product);
-  merged.sum = generic(builder, loc, sums, merged.sum, 3, 1, {{2, 0, 1}, {0, 1}}, sum);
+  sum = generic(builder, loc, sums, sum, 3, 1, {{2, 0, 1}, {0, 1}}, add);
   Value accs = generic(builder, loc, {partials.acc, weights}, emptyLike(builder, loc, partials.acc),
                        4, 0, {{0, 1, 2, 3}, {0, 1, 2}, {0, 1, 2, 3}}, times);
+  acc = generic(builder, loc, accs, acc, 4, 1, {{3, 0, 1, 2}, {0, 1, 2}}, add);
+  return {acc, sum};
+}
+
+AttentionState quire::tile::mergeAttentionStates(OpBuilder &builder, Location loc,
+                                                 AttentionState state, AttentionState partials) {
+  auto product = [](OpBuilder &b, Location l, ValueRange v) -> Value {
+    return arith::MulFOp::create(b, l, v[1], v[0]);
+  };
+  Value rowEmpty = emptyLike(builder, loc, state.max);
+  Value lowest = scalar(builder, loc, -std::numeric_limits<double>::infinity());
+  Value start = linalg::FillOp::create(builder, loc, lowest, rowEmpty).getResult(0);
+  Value top = joinMaxima(builder, loc, start, partials.max, Value());
+  Value safe = generic(builder, loc, {state.max, top}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}},
+                       safeMaximum);
+  Value ratio =
+      generic(builder, loc, {state.max, safe}, rowEmpty, 2, 0, {{0, 1}, {0, 1}, {0, 1}}, power);
+  AttentionState merged;
+  merged.sum = generic(builder, loc, ratio, state.sum, 2, 0, {{0, 1}, {0, 1}}, product);
   merged.acc = generic(builder, loc, ratio, state.acc, 3, 0, {{0, 1}, {0, 1, 2}}, product);
-  merged.acc = generic(builder, loc, accs, merged.acc, 4, 1, {{3, 0, 1, 2}, {0, 1, 2}}, sum);
+  std::tie(merged.acc, merged.sum) =
+      addScaled(builder, loc, merged.acc, merged.sum, safe, partials, Value());
   // Last, so that the new maximum can be written in the place of the old one.
   merged.max = generic(builder, loc, top, state.max, 2, 0, {{0, 1}, {0, 1}}, larger);
   return merged;
+}
+
+Value quire::tile::joinMaxima(OpBuilder &builder, Location loc, Value max, Value partials,
+                              Value count) {
+  double infinity = std::numeric_limits<double>::infinity();
+  return generic(builder, loc, partials, max, 3, 1, {{2, 0, 1}, {0, 1}},
+                 [&](OpBuilder &b, Location l, ValueRange v) -> Value {
+                   return arith::MaxNumFOp::create(
+                       b, l, v[1], ofFirst(b, l, count, 2, v[0], -infinity));
+                 });
+}
+
+AttentionState quire::tile::addPartials(OpBuilder &builder, Location loc, AttentionState state,
+                                        AttentionState partials, Value count) {
+  Value safe = generic(builder, loc, state.max, emptyLike(builder, loc, state.max), 2, 0,
+                       {{0, 1}, {0, 1}}, safeMaximum);
+  std::tie(state.acc, state.sum) =
+      addScaled(builder, loc, state.acc, state.sum, safe, partials, count);
+  return state;
 }
 
 FailureOr<SmallVector<Value>> OnlineAttentionOp::generateInitialTensorForPartialReduction(

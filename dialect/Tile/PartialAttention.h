@@ -16,4 +16,12 @@ struct AttentionState {
 AttentionState mergeAttentionStates(mlir::OpBuilder &builder, mlir::Location loc,
                                     AttentionState state, AttentionState partials);
 
+/// The same in two walks over the parts, none of whose steps waits for the one before: first the
+/// maximum of all [m, g] from their maxima [p, m, g], then, with that maximum as state.max, each
+/// part's share of acc and sum. With `count` (an index) only the first so many parts are there.
+mlir::Value joinMaxima(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value max,
+                       mlir::Value partials, mlir::Value count);
+AttentionState addPartials(mlir::OpBuilder &builder, mlir::Location loc, AttentionState state,
+                           AttentionState partials, mlir::Value count);
+
 } // namespace quire::tile

@@ -39,7 +39,8 @@ def Tile_ExtentKind : Tile_Enum<"ExtentKind", "what a grid dimension counts", [
   I32EnumAttrCase<"Constant", 0, "constant">, // `size` items
   I32EnumAttrCase<"Tokens", 1, "tokens">,     // ceil(token rows / size); the last tile may reach
   I32EnumAttrCase<"Samples", 2, "samples">,   // ceil(sample rows / size); into the padding
-  I32EnumAttrCase<"WorkList", 3, "work_list"> // items of the kernel's partition
+  I32EnumAttrCase<"WorkList", 3, "work_list">, // items of the kernel's partition
+  I32EnumAttrCase<"SplitList", 4, "split_list"> // the same; none where no keys are split in the step
 ]>;
 
 def Tile_ExtentAttr : Tile_Attr<"Extent", "extent"> {
@@ -100,10 +101,12 @@ def Tile_PartitionAttr : Tile_Attr<"Partition", "partition"> {
   let summary = "which rows of which sequences a kernel's work list holds";
   let description = [{
     Only sequences with `min <= query tokens <= max` in this step (`max = 0`: no limit), cut into tiles
-    of `queries` tokens and splits of `split` keys (0: unsplit) at absolute positions.
+    of `queries` tokens and splits of `split` keys (0: unsplit) at absolute positions. Where `wave` items
+    read as fast as memory delivers, steps take the multiple 1, 2, 4 … of `split` that ends first.
   }];
   let parameters = (ins "int64_t":$queries, "int64_t":$min, "int64_t":$max,
-                        DefaultValuedParameter<"int64_t", "0">:$split);
+                        DefaultValuedParameter<"int64_t", "0">:$split,
+                        DefaultValuedParameter<"int64_t", "0">:$wave);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

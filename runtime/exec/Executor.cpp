@@ -116,8 +116,8 @@ Status Executor::State::allocate() {
   QUIRE_ASSIGN_OR_RETURN(region, StepRegion::create(device, regionCapacities(plan, limits)));
   memory.staging += region.stagingBytes();
   workCounts.assign(plan.partitions().size(), 0);
-  workItems.assign(plan.partitions().size(), 0);
-  key.assign(plan.partitions().size() + 4, 0);
+  workItems.assign(2 * plan.partitions().size(), 0);
+  key.assign(workItems.size() + 4, 0);
   graphs = GraphCache(key.size());
   return Status::ok();
 }
@@ -223,6 +223,9 @@ Status Executor::State::stageWorkLists(const StepBatch &step, bool rounded) {
     uint64_t total = rounded ? roundCount(count, record.capacity) : count;
     std::fill(items + count, items + total, WorkItem{}); // nothing to do
     workItems[i] = static_cast<int64_t>(total);
+    bool isSplit = std::any_of(items, items + count,
+                               [](const WorkItem &item) { return item.splitCount > 1; });
+    workItems[plan.partitions().size() + i] = isSplit ? workItems[i] : 0;
     region.end(slots.workList(i), total * sizeof(WorkItem));
   }
   return Status::ok();

@@ -45,7 +45,7 @@ struct Executor::State {
 
   // Of the last step:
   std::vector<int64_t> workCounts; ///< real items of each work list
-  std::vector<int64_t> workItems;  ///< with those that have nothing to do
+  std::vector<int64_t> workItems;  ///< with those that have nothing to do; as Interpreter::run takes it
   std::vector<int64_t> key;
   StepShape shape;
   uint32_t tokens = 0, samples = 0;

@@ -121,7 +121,8 @@ Status Interpreter::run(Device &device, const DeviceImage &image, const StepRegi
       next = static_cast<uint32_t>(instruction.imm);
       break;
     case Opcode::Partition:
-      r[instruction.dst] = workItems[instruction.index];
+      r[instruction.dst] =
+          workItems[instruction.index + (instruction.imm ? workItems.size() / 2 : 0)];
       break;
     case Opcode::Launch:
       QUIRE_RETURN_IF_ERROR(launch(step, position, instruction));

@@ -24,7 +24,8 @@ class Interpreter {
 public:
   Interpreter(const Plan &plan, const FixedAddresses &addresses);
 
-  /// One step. `workItems` holds the items of every work list. Allocates nothing.
+  /// One step. `workItems` holds the items of every work list, then the same again with 0 for lists
+  /// that split no keys. Allocates nothing.
   Status run(Device &device, const DeviceImage &image, const StepRegion &region,
              const StepShape &shape, std::span<const int64_t> workItems, StepTrace *trace);
 

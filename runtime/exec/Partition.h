@@ -1,6 +1,7 @@
 // Builds the work list of one partition (plan::PartitionRecord): which query rows of which sequence
 // meet which keys. Split boundaries are multiples of the record's split length, whatever the batch
-// holds, so a sequence's result depends neither on its neighbours nor on its chunks.
+// holds, so a sequence's result depends neither on its neighbours nor on its chunks; a record that
+// allows it (wave) gets longer splits where they let the step end sooner.
 #pragma once
 
 #include "runtime/base/Status.h"

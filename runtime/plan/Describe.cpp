@@ -140,6 +140,8 @@ public:
               partition.maxSplits);
       else
         out_ += "keys not split";
+      if (partition.wave)
+        print(out_, ", longer in steps of many keys (waves of %u)", partition.wave);
       print(out_, ", at most %u items\n", partition.capacity);
       if (partition.workspaceItemBytes)
         line("          workspace " +
@@ -288,7 +290,8 @@ private:
     case Opcode::Jump:
       return "go to " + std::to_string(record.imm);
     case Opcode::Partition:
-      return dst + "partition(work list " + std::to_string(record.index) + ")";
+      return dst + "partition(work list " + std::to_string(record.index) +
+             (record.imm ? ", if split)" : ")");
     case Opcode::Launch:
       return launch(record);
     case Opcode::End:

@@ -56,9 +56,13 @@ public:
       return {{"target", targetName(image.target)}, {"bytes", image.bytes}, {"entries", entries}};
     });
     result["partitions"] = list(plan_.partitions(), [&](const PartitionRecord &partition) -> json {
-      return {{"queryTile", partition.queryTile}, {"minQuery", partition.minQuery},
-              {"maxQuery", partition.maxQuery},   {"split", partition.split},
-              {"maxSplits", partition.maxSplits}, {"capacity", partition.capacity},
+      return {{"queryTile", partition.queryTile},
+              {"minQuery", partition.minQuery},
+              {"maxQuery", partition.maxQuery},
+              {"split", partition.split},
+              {"maxSplits", partition.maxSplits},
+              {"capacity", partition.capacity},
+              {"wave", partition.wave},
               {"workspaceOffset", partition.workspaceOffset},
               {"workspaceItemBytes", partition.workspaceItemBytes}};
     });
@@ -183,6 +187,7 @@ private:
     case Opcode::Partition:
       result["dst"] = registerName(record.dst);
       result["workList"] = record.index;
+      result["ifSplit"] = record.imm != 0;
       break;
     case Opcode::Launch:
       result["kernel"] = record.index;

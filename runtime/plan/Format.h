@@ -12,7 +12,7 @@
 namespace quire::plan {
 
 inline constexpr uint64_t kMagic = 0x314e4c5045525551ull; // "QUREPLN1" read as bytes
-inline constexpr uint32_t kVersion = 5;
+inline constexpr uint32_t kVersion = 6;
 inline constexpr uint32_t kSectionAlignment = 64;
 inline constexpr uint32_t kNone = 0xffffffffu;
 /// Groups of layers that keep the same tokens, each with a block table of its own.
@@ -279,10 +279,14 @@ using CpuKernel = void (*)(void *const *buffers, const int64_t *scalars, int64_t
 /// neighbours nor on how its tokens are cut into steps. A step has ceil(keys / split) <= maxSplits
 /// items for each query tile of a sequence; split * maxSplits >= InfoRecord::maxContext.
 ///
-/// The workspace, in the constant part of the arena, has a row for each item that the list can hold.
-/// Its buffers lie one behind the other, `capacity` rows each: the kernel of the parts writes row i
-/// for item i, the kernel that merges them reads rows i .. i + splitCount - 1 for the item i that
-/// holds split 0. Nothing in it outlives the launches between those two.
+/// A list that may adapt (wave > 0) takes `split`, or 2, 4, 8 … times as many keys, whichever lets
+/// the step end first when `wave` items read as fast as memory delivers and parts take time to merge.
+/// Then the last bits of a result do depend on the batch, and sequences with most keys come first.
+///
+/// The workspace, in the constant part of the arena, has a row for each item that the list can
+/// hold. Its buffers lie one behind the other, `capacity` rows each: the kernel of the parts writes
+/// row i for item i, the kernel that merges them reads rows i .. i + splitCount - 1 for the item i
+/// that holds split 0. Nothing in it outlives the launches between those two.
 struct PartitionRecord {
   uint32_t queryTile; ///< query tokens of one item, at most
   uint32_t minQuery;  ///< only sequences with minQuery <= query tokens <= maxQuery in this step
@@ -290,6 +294,8 @@ struct PartitionRecord {
   uint32_t split;     ///< keys of one split, boundaries at absolute positions; 0: not split
   uint32_t maxSplits; ///< items of one query tile, at most; 1 when not split
   uint32_t capacity;  ///< items, at most
+  uint32_t wave;      ///< items that use all of memory's speed; 0: all splits have `split` keys
+  uint32_t reserved;
   uint64_t workspaceOffset;    ///< bytes from the start of the arena, a multiple of kSectionAlignment
   uint64_t workspaceItemBytes; ///< of all buffers for one item; 0 without a workspace
 };
@@ -315,7 +321,7 @@ enum class Opcode : uint32_t {
   Maximum,   ///< r[dst] = max(r[a], r[b])
   BranchIfGreater, ///< if r[a] > r[b] continue at instruction imm (forward only)
   Jump,      ///< continue at instruction imm (forward only)
-  Partition, ///< r[dst] = number of items of work list `index`
+  Partition, ///< r[dst] = number of items of work list `index`; with imm 1 none if no keys are split
   Launch,    ///< kernel `index`, r[a] work items, operands [firstOperand, +operandCount)
   End,
   Count

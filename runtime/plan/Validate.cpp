@@ -362,6 +362,8 @@ private:
                            std::to_string(partition.split) + " keys do not hold a context of " +
                            std::to_string(infoRecord().maxContext));
       QUIRE_RETURN_IF_ERROR(rule.range(partition.capacity, 0, 1u << 26, "capacity"));
+      QUIRE_RETURN_IF_ERROR(
+          rule.range(partition.wave, 0, partition.split ? 1u << 26 : 0, "wave"));
       total += uint64_t(partition.capacity) * sizeof(WorkItem);
       QUIRE_RETURN_IF_ERROR(workspace(partition, rule, workspaces));
     }

@@ -57,6 +57,7 @@ private:
     case Opcode::Jump:
       return branch(record, position, rule);
     case Opcode::Partition:
+      QUIRE_RETURN_IF_ERROR(rule.range(static_cast<uint64_t>(record.imm), 0, 1, "imm"));
       QUIRE_RETURN_IF_ERROR(reads(record.dst, "register dst"));
       return rule.index(record.index, count(SectionKind::Partitions, sizeof(PartitionRecord)),
                         "work list");

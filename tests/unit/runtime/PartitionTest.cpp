@@ -3,7 +3,10 @@
 #include "Random.h"
 #include "runtime/exec/Partition.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <limits>
+#include <set>
 #include <vector>
 
 using namespace quire;
@@ -44,6 +47,9 @@ PartitionRecord randomRecord(Random &random) {
   record.maxQuery = record.minQuery + static_cast<uint32_t>(random.integer(0, 40));
   record.split = random.chance(0.3) ? 0 : static_cast<uint32_t>(random.integer(1, 64));
   record.maxSplits = record.split ? (240 + record.split - 1) / record.split : 1;
+  if (record.split && random.chance(0.5))
+    record.wave = static_cast<uint32_t>(random.integer(1, 60));
+  record.capacity = 100'000;
   return record;
 }
 
@@ -66,6 +72,9 @@ void checkItem(const PartitionRecord &record, const Ragged &batch, const WorkIte
   ASSERT_LT(item.keyBegin, item.keyEnd);
   ASSERT_LE(item.keyEnd, keys);
   if (record.split) {
+    ASSERT_EQ(item.keyBegin % static_cast<int32_t>(record.split), 0);
+  }
+  if (record.split && !record.wave) {
     ASSERT_EQ(item.keyBegin, item.split * static_cast<int32_t>(record.split));
   }
   for (int32_t row = item.firstRow; row < item.firstRow + item.rowCount; ++row)
@@ -142,9 +151,48 @@ TEST(Partition, LongestItemsOfAFewSequencesComeFirst) {
   }
 }
 
+/// Keys' worth of time: of the longest item or of all at the speed of `wave`, and 24 for each part of
+/// what is merged.
+int64_t timeOf(const std::vector<WorkItem> &items, uint32_t wave) {
+  int64_t longest = 0, all = 0, parts = 1;
+  for (const WorkItem &item : items) {
+    longest = std::max<int64_t>(longest, item.keyEnd - item.keyBegin);
+    all += item.keyEnd - item.keyBegin;
+    parts = std::max<int64_t>(parts, item.splitCount);
+  }
+  return std::max(longest, all / wave) + 24 * parts;
+}
+
+TEST(Partition, SplitsThatFollowTheStepAreTheBestPowerOfTwo) {
+  Random random;
+  for (int round = 0; round < 1000; ++round) {
+    Ragged batch;
+    for (int64_t n = random.integer(1, 9); n > 0; --n)
+      batch.add(1, random.chance(0.2) ? random.integer(1, 40'000) : random.integer(1, 400));
+    PartitionRecord record{1, 1, 1, 16, 2500, 0, 0, 0, 0, 0};
+    record.wave = static_cast<uint32_t>(random.integer(1, 80));
+    record.capacity = static_cast<uint32_t>(batch.keys.size() + 4 * record.wave);
+    std::vector<WorkItem> items = build(record, batch);
+    ASSERT_LE(items.size(), record.capacity);
+    int64_t best = std::numeric_limits<int64_t>::max();
+    std::set<size_t> counts;
+    for (uint32_t length = 16; length < 80'000; length *= 2) {
+      std::vector<WorkItem> same = build({1, 1, 1, length, 2500, 0, 0, 0, 0, 0}, batch);
+      if (same.size() > record.capacity)
+        continue;
+      best = std::min(best, timeOf(same, record.wave));
+      counts.insert(same.size());
+    }
+    ASSERT_TRUE(counts.count(items.size()));
+    ASSERT_EQ(timeOf(items, record.wave), best);
+    for (size_t i = 1; i < items.size(); ++i)
+      ASSERT_GE(items[i - 1].position, items[i].position);
+  }
+}
+
 TEST(Partition, SplitsOfASequenceDoNotDependOnItsNeighbours) {
   Random random;
-  PartitionRecord record{1, 1, 1, 16, 25, 0, 0, 0};
+  PartitionRecord record{1, 1, 1, 16, 25, 0, 0, 0, 0, 0};
   for (int round = 0; round < 300; ++round) {
     int64_t length = random.integer(1, 400);
     Ragged alone, mixed;
@@ -166,7 +214,7 @@ TEST(Partition, SplitsOfASequenceDoNotDependOnItsNeighbours) {
 
 TEST(Partition, SplitsOfAQueryDoNotDependOnLaterKeys) {
   Random random;
-  PartitionRecord record{1, 1, 1000, 16, 25, 0, 0, 0};
+  PartitionRecord record{1, 1, 1000, 16, 25, 0, 0, 0, 0, 0};
   for (int round = 0; round < 300; ++round) {
     // The last query of a chunk that ends at `seen`, in that chunk and in one that goes on.
     int64_t seen = random.integer(1, 399), all = random.integer(seen, 400);
@@ -189,7 +237,7 @@ TEST(Partition, FullWorkListIsAnError) {
   Ragged batch;
   batch.add(10, 10);
   std::vector<WorkItem> items(4);
-  auto count = buildWorkList({2, 1, 100, 0, 1, 4, 0, 0}, batch.offsets, batch.keys, items);
+  auto count = buildWorkList({2, 1, 100, 0, 1, 4, 0, 0, 0, 0}, batch.offsets, batch.keys, items);
   EXPECT_EQ(count.status().code(), ErrorCode::ResourceExhausted);
 }
 

@@ -18,9 +18,9 @@ struct Sample {
   static constexpr uint32_t rowPadding = 32;
   static constexpr uint32_t columns = 5, inputStride = 8, variantLimit = 10;
   static constexpr std::array<float, columns> weight{1.5f, -2, 0.25f, 8, 3};
-  static constexpr plan::PartitionRecord prefill{3, 2, maxTokens, 0, 1, 64, 0, 0};
-  static constexpr plan::PartitionRecord decode{1, 1, 1, 8, 12, maxSequences * 12, 0,
-                                                sizeof(int32_t)};
+  static constexpr plan::PartitionRecord prefill{3, 2, maxTokens, 0, 1, 64, 0, 0, 0, 0};
+  static constexpr plan::PartitionRecord decode{
+      1, 1, 1, 8, 12, maxSequences * 12, 0, 0, 0, sizeof(int32_t)};
 };
 
 /// `files` adds weights from a file named "model.safetensors" (for tests that never load them).
