@@ -90,7 +90,6 @@ LogicalResult FragmentsPrinter::multiplyHalf(linalg::GenericOp op, const Held &o
   int64_t steps = (depth + 15) / 16;
   bool contiguous = depthIsContiguous(op);
   std::string element = storageType(type);
-  int64_t pitchB = b.memory.pitch();
 
   auto kept = invariant.find(left);
   std::string a = kept == invariant.end() ? "a" : kept->second + "[k]";
@@ -118,12 +117,14 @@ LogicalResult FragmentsPrinter::multiplyHalf(linalg::GenericOp op, const Held &o
   text.openUnrolled("n", n / 2);
   std::string column =
       context.warpsN == 1 ? std::string("n * 16") : "(" + times(warpColumn(), n / 2) + " + n) * 16";
-  if (contiguous)
-    text.line("loadMatrix4(b[n], " + b.name + " + (" + column + " + lane / 16 * 8 + lane % 8) * " +
-              Twine(pitchB) + " + (k * 16 + lane / 8 % 2 * 8) * 2);");
-  else
-    text.line("loadMatrix4Transposed(b[n], " + b.name + " + (k * 16 + lane % 16) * " +
-              Twine(pitchB) + " + (" + column + " + lane / 16 * 8) * 2);");
+  if (contiguous) {
+    text.line("const int row = " + column + " + lane / 16 * 8 + lane % 8;");
+    text.line("loadMatrix4(b[n], " + b.at("row", "k * 32 + lane / 8 % 2 * 16") + ");");
+  } else {
+    text.line("const int row = k * 16 + lane % 16, column = (" + column +
+              " + lane / 16 * 8) * 2;");
+    text.line("loadMatrix4Transposed(b[n], " + b.at("row", "column") + ");");
+  }
   text.close();
   text.openUnrolled("m", m);
   text.openUnrolled("n", n);

@@ -10,6 +10,12 @@ using namespace quire::cuda;
 
 static int64_t rounded(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
+/// Whether operands are read as 16-bit matrices, and not element by element.
+static bool isMultipliedHalf(linalg::GenericOp contraction) {
+  auto instruction = contraction->getAttrOfType<StringAttr>(kInstruction);
+  return instruction && (instruction == "mma.bf16" || instruction == "mma.f16");
+}
+
 /// 16-bit instructions read operands of their type; tf32 ones whatever the tensor holds.
 Type FragmentsPrinter::stagedType(linalg::GenericOp contraction, bool left) {
   auto instruction = contraction->getAttrOfType<StringAttr>(kInstruction);
@@ -43,6 +49,13 @@ FailureOr<StagedTile> FragmentsPrinter::planTile(linalg::GenericOp contraction, 
                                          : side == RightRows ? 16 * context.warpsN
                                                              : 16);
   int64_t paddedColumns = rounded(columns, side == RightColumns ? 16 * context.warpsN : 16);
+  auto tileBytes = static_cast<int>(paddedColumns * bytes);
+  layout::SharedTile memory = layout::SharedTile::padded(static_cast<int>(paddedRows), tileBytes);
+  // A row's pitch that is no multiple of a line lets a copy of 128 bytes cross one, and read the
+  // sector on the line's end twice.
+  if (auto swizzled = layout::SharedTile::swizzled(static_cast<int>(paddedRows), tileBytes, 128);
+      swizzled && side != Left && isMultipliedHalf(contraction))
+    memory = *swizzled;
   return StagedTile{tensor,
                     context.unique.fresh("tile"),
                     element,
@@ -50,8 +63,7 @@ FailureOr<StagedTile> FragmentsPrinter::planTile(linalg::GenericOp contraction, 
                     columns,
                     paddedRows,
                     paddedColumns,
-                    layout::SharedTile::padded(static_cast<int>(paddedRows),
-                                               static_cast<int>(paddedColumns * bytes))};
+                    memory};
 }
 
 /// A tile of a page whose rows the workers can copy at constant distances: one address for each.
@@ -65,7 +77,7 @@ FailureOr<bool> FragmentsPrinter::stageInPage(const StagedTile &tile, const Name
       getElementTypeOrSelf(tile.tensor.getType()) != tile.element)
     return false;
   std::string row = context.unique.fresh("row"), column = context.unique.fresh("column"),
-              into = context.unique.fresh("into"), from = context.unique.fresh("from");
+              from = context.unique.fresh("from"), copied = context.unique.fresh("row");
   out.line("const int " + row + " = " + stageWorker + " / " + Twine(chunks) + ", " + column +
            " = " + stageWorker + " % " + Twine(chunks) + " * " + Twine(width) + ";");
   Coordinate last = Coordinate::variable(column, 0, tile.columns, width);
@@ -82,12 +94,11 @@ FailureOr<bool> FragmentsPrinter::stageInPage(const StagedTile &tile, const Name
   SmallVector<int64_t> strides;
   int64_t start;
   (void)cast<MemRefType>(load.getPool().getType()).getStridesAndOffset(strides, start);
-  out.line("const u32 " + into + " = " + tile.name + " + " + row + " * " +
-           Twine(tile.memory.pitch()) + " + " + column + " * " + Twine(bytes) + ";");
   out.line("const " + storageType(tile.element) + " *const " + from + " = " + source->buffer +
            " + " + source->offset + ";");
   out.openUnrolled("i", tile.rows / step);
-  out.line("copyAsync16(" + into + " + i * " + Twine(step * tile.memory.pitch()) + ", " + from +
+  out.line("const int " + copied + " = " + row + " + i * " + Twine(step) + ";");
+  out.line("copyAsync16(" + tile.at(copied, column + " * " + std::to_string(bytes)) + ", " + from +
            " + i * " + Twine(step * strides[2]) + ");");
   out.close();
   return true;
@@ -135,8 +146,7 @@ LogicalResult FragmentsPrinter::stage(const StagedTile &tile, const Names &names
            Twine(tile.paddedRows * chunks) + "; " + number + " += " + stageWorkers + ")");
   out.line("const int " + row + " = " + number + " / " + Twine(chunks) + ", " + column + " = " +
            number + " % " + Twine(chunks) + " * " + Twine(width) + ";");
-  std::string to = tile.name + " + " + row + " * " + std::to_string(tile.memory.pitch()) + " + " +
-                   column + " * " + std::to_string(bytes);
+  std::string to = tile.at(row, column + " * " + std::to_string(bytes));
   CodeText chunk(out.indentation()), element(out.indentation() + 1);
   ElementScope where{names, context.unique, chunk, element, width, guard, {}, {}};
   where.page = [this](tile::LoadPagesOp) { return pageName; };

@@ -32,6 +32,11 @@ struct StagedTile {
   int64_t rows, columns; ///< of the tensor
   int64_t paddedRows, paddedColumns;
   layout::SharedTile memory;
+
+  /// The address of byte `column` of `row`, both names or short expressions.
+  std::string at(llvm::StringRef row, llvm::StringRef column) const {
+    return name + " + " + memory.expression(row.str(), column.str());
+  }
 };
 
 class FragmentsPrinter {

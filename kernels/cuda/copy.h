@@ -9,7 +9,7 @@ namespace quire {
 /// Copies 16 bytes, both addresses aligned to 16; past L1. `valid` false writes zeros and reads nothing,
 /// so `from` may be any address then.
 QUIRE_DEVICE void copyAsync16(u32 to, const void *from, bool valid = true) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
                "r"(valid ? 16 : 0)
                : "memory");
 }

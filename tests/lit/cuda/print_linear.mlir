@@ -7,7 +7,7 @@
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #col = affine_map<(d0, d1) -> (d1)>
 
-// CHECK: //=== linear_add threads 128 shared 36864
+// CHECK: //=== linear_add threads 128 shared 34816
 // CHECK: // grid {{.*}}<tokens, 64>, <constant, 8>
 // CHECK: extern "C" __global__ void __launch_bounds__(128, 1) quire_linear_add(const bf16 *in0, const bf16 *__restrict__ in1, const bf16 *__restrict__ in2, const bf16 *in3, bf16 *__restrict__ out0, long long items)
 // CHECK: awaitPredecessors();
@@ -16,7 +16,8 @@
 // CHECK: const long long item1 = blockIdx.x % 8;
 // CHECK: const auto fetch = [&](long long [[AT:at[0-9]*]], int slot) {
 // CHECK:   copyAsync16({{.*}}, in0 + {{.*}}[[AT]]
-// CHECK:   copyAsync16({{.*}}, in1 + {{.*}}[[AT]]
+// Rows of the weights start at a multiple of 128 bytes, their 16-byte units exchanged by bits of the row.
+// CHECK:   copyAsync16({{.*}} ^ ((row{{[0-9]*}} & 7) << 4)), in1 + {{.*}}[[AT]]
 // CHECK: for (long long {{.*}} = 0; {{.*}} < 256; {{.*}} += 64) {
 // CHECK:   waitCopies<0>();
 // CHECK:   __syncthreads();
