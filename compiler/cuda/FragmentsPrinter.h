@@ -57,7 +57,7 @@ protected:
   virtual void touch(const Held &) {}
   void touchOperands(mlir::Operation *op);
 
-  // FragmentsPrinter.cpp: the walk, elementwise operations, stores.
+  // FragmentsPrinter.cpp, FragmentStores.cpp: the walk, elementwise operations, stores.
   mlir::LogicalResult chooseRows();
   mlir::LogicalResult block(mlir::Block &ops);
   virtual mlir::LogicalResult operation(mlir::Operation &op);

@@ -161,8 +161,8 @@ LogicalResult makePartial(KernelOp kernel) {
 }
 
 /// The kernel that joins the parts of a query tile, run by the item of its first part; it reads
-/// `together` parts at a time.
-LogicalResult makeMerge(KernelOp kernel, int64_t together, bool finishesWholes) {
+/// `together` parts at a time, and leaves alone what is one part if `onlyCut`.
+LogicalResult makeMerge(KernelOp kernel, int64_t together, bool onlyCut) {
   OnlineAttentionOp op = attentionOf(kernel);
   Workspace workspace(kernel, op);
   OpBuilder builder(op);
@@ -172,8 +172,8 @@ LogicalResult makeMerge(KernelOp kernel, int64_t together, bool finishesWholes) 
   Value one = arith::ConstantIndexOp::create(builder, loc, 1);
   Value isFirst = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, split, zero);
   Value isCut = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, count,
-                                      finishesWholes ? arith::AddIOp::create(builder, loc, one, one)
-                                                     : one);
+                                      onlyCut ? arith::AddIOp::create(builder, loc, one, one)
+                                              : one);
   auto branch =
       scf::IfOp::create(builder, loc, arith::AndIOp::create(builder, loc, isFirst, isCut),
                         /*withElseRegion=*/false);
