@@ -42,7 +42,6 @@ LogicalResult FragmentsPrinter::contraction(linalg::GenericOp op) {
   return op.emitOpError() << "has instruction " << instruction << ", which is not known";
 }
 
-/// Where this lane finds its row of matrices [m][k] of a left operand, for ldmatrix.
 std::string FragmentsPrinter::leftAddress(const StagedTile &tile) const {
   std::string row = context.warpsM == 1
                         ? std::string("m * 16")
@@ -56,11 +55,10 @@ void FragmentsPrinter::readInvariant(ArrayRef<linalg::GenericOp> contractions) {
   for (linalg::GenericOp op : contractions) {
     Value left = op.getDpsInputs()[0];
     auto tile = staged.find(left);
-    auto instruction = op->getAttrOfType<StringAttr>(kInstruction);
     int64_t steps = (op.getStaticLoopRanges().back() + 15) / 16, m = tilesM();
     Operation *maker = left.getDefiningOp();
     bool isInvariant = maker && !op->getParentOp()->isProperAncestor(maker);
-    if (tile == staged.end() || !isInvariant || !instruction || instruction == "mma.tf32x3" ||
+    if (tile == staged.end() || !isInvariant || !isMultipliedHalf(op) ||
         steps * m * 4 > kFewRegisters || invariant.contains(left))
       continue;
     std::string name = context.unique.fresh("left");

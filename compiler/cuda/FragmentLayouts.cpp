@@ -94,6 +94,11 @@ bool cuda::isContraction(linalg::GenericOp op) {
          !maps[0].isFunctionOfDim(column);
 }
 
+bool cuda::isMultipliedHalf(linalg::GenericOp contraction) {
+  auto instruction = contraction->getAttrOfType<StringAttr>(kInstruction);
+  return instruction && (instruction == "mma.bf16" || instruction == "mma.f16");
+}
+
 bool cuda::depthIsContiguous(linalg::GenericOp contraction) {
   AffineMap map = contraction.getIndexingMapsArray()[1];
   unsigned depth = contraction.getNumLoops() - 1;

@@ -155,6 +155,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   std::string variable = context.unique.fresh("at");
   context.names[op.getInductionVar()] = variable;
   if (tiles.empty()) {
+    // Unrolled, what it reads would take registers that nobody planned.
     text.line("#pragma unroll 1");
     text.open("for (long long " + variable + " = " + low + "; " + variable + " < " + high + "; " +
               variable + " += " + step + ")");
@@ -175,7 +176,7 @@ LogicalResult FragmentsPrinter::loop(scf::ForOp op) {
   std::string ofWarp = byWarp ? " + warp * " + std::to_string(stages * ringBytes) : "";
   text.line("const u32 ring = sharedAddress(shared + " + Twine(offset) + ")" + ofWarp + ";");
   stageWorker = byWarp ? "lane" : "thread";
-  stageWorkers = byWarp ? "32" : std::to_string(context.threads());
+  stageWorkers = byWarp ? layout::kLanes : context.threads();
   if (stages > 1 && failed(pageLookup(op, tiles)))
     return failure();
   if (failed(fetch(op, tiles, lambda, ringBytes)))

@@ -10,12 +10,6 @@ using namespace quire::cuda;
 
 static int64_t rounded(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-/// Whether operands are read as 16-bit matrices, and not element by element.
-static bool isMultipliedHalf(linalg::GenericOp contraction) {
-  auto instruction = contraction->getAttrOfType<StringAttr>(kInstruction);
-  return instruction && (instruction == "mma.bf16" || instruction == "mma.f16");
-}
-
 /// 16-bit instructions read operands of their type; tf32 ones whatever the tensor holds.
 Type FragmentsPrinter::stagedType(linalg::GenericOp contraction, bool left) {
   auto instruction = contraction->getAttrOfType<StringAttr>(kInstruction);
@@ -66,23 +60,23 @@ FailureOr<StagedTile> FragmentsPrinter::planTile(linalg::GenericOp contraction, 
                     memory};
 }
 
-/// A tile of a page whose rows the workers can copy at constant distances: one address for each.
 FailureOr<bool> FragmentsPrinter::stageInPage(const StagedTile &tile, const Names &names,
                                               CodeText &out) {
   auto load = tile.tensor.getDefiningOp<tile::LoadPagesOp>();
   int64_t bytes = storageBytes(tile.element), width = 16 / bytes;
-  int64_t chunks = tile.columns / width, workers = std::stoll(stageWorkers);
+  int64_t chunks = tile.columns / width, workers = stageWorkers;
   if (pageName.empty() || !load || load.getTokens() != 0 || tile.rows != tile.paddedRows ||
       tile.columns != tile.paddedColumns || workers % chunks || tile.rows % (workers / chunks) ||
       getElementTypeOrSelf(tile.tensor.getType()) != tile.element)
     return false;
   std::string row = context.unique.fresh("row"), column = context.unique.fresh("column"),
               from = context.unique.fresh("from"), copied = context.unique.fresh("row");
-  out.line("const int " + row + " = " + stageWorker + " / " + Twine(chunks) + ", " + column +
-           " = " + stageWorker + " % " + Twine(chunks) + " * " + Twine(width) + ";");
+  CodeText lines(out.indentation());
+  lines.line("const int " + row + " = " + stageWorker + " / " + Twine(chunks) + ", " + column +
+             " = " + stageWorker + " % " + Twine(chunks) + " * " + Twine(width) + ";");
   Coordinate last = Coordinate::variable(column, 0, tile.columns, width);
   last.lane = Coordinate::Contiguous;
-  ElementScope scope{names, context.unique, out, out, width};
+  ElementScope scope{names, context.unique, lines, lines, width};
   scope.page = [this](tile::LoadPagesOp) { return pageName; };
   FailureOr<Address> source = ElementPrinter(scope).address(
       load, {Coordinate::variable(row, 0, tile.rows), last});
@@ -94,6 +88,7 @@ FailureOr<bool> FragmentsPrinter::stageInPage(const StagedTile &tile, const Name
   SmallVector<int64_t> strides;
   int64_t start;
   (void)cast<MemRefType>(load.getPool().getType()).getStridesAndOffset(strides, start);
+  out.append(lines);
   out.line("const " + storageType(tile.element) + " *const " + from + " = " + source->buffer +
            " + " + source->offset + ";");
   out.openUnrolled("i", tile.rows / step);
@@ -143,7 +138,7 @@ LogicalResult FragmentsPrinter::stage(const StagedTile &tile, const Names &names
   at.push_back(last);
 
   out.open("for (int " + number + " = " + stageWorker + "; " + number + " < " +
-           Twine(tile.paddedRows * chunks) + "; " + number + " += " + stageWorkers + ")");
+           Twine(tile.paddedRows * chunks) + "; " + number + " += " + Twine(stageWorkers) + ")");
   out.line("const int " + row + " = " + number + " / " + Twine(chunks) + ", " + column + " = " +
            number + " % " + Twine(chunks) + " * " + Twine(width) + ";");
   std::string to = tile.at(row, column + " * " + std::to_string(bytes));
@@ -221,7 +216,7 @@ LogicalResult FragmentsPrinter::stageOperands(ArrayRef<linalg::GenericOp> contra
       int64_t offset = context.reserveShared(tile->memory.bytes());
       text.line("const u32 " + tile->name + " = sharedAddress(shared + " + Twine(offset) + ");");
       stageWorker = "thread";
-      stageWorkers = std::to_string(context.threads());
+      stageWorkers = context.threads();
       if (failed(stage(*tile, context.names, text)))
         return failure();
       staged.try_emplace(tensor, *tile);

@@ -107,12 +107,15 @@ protected:
   mlir::LogicalResult multiplyTf32(mlir::linalg::GenericOp op, const Held &out);
   /// Reads left operands that do not change in a loop into registers in front of it, if few.
   void readInvariant(llvm::ArrayRef<mlir::linalg::GenericOp> contractions);
+  /// Where this lane finds its row of matrices [m][k] of a left operand, for ldmatrix.
   std::string leftAddress(const StagedTile &tile) const;
 
   // FragmentStaging.cpp
   mlir::FailureOr<StagedTile> planTile(mlir::linalg::GenericOp contraction, bool left);
   /// Prints the copy of a tile whose address is `tile.name` by this block, or by this warp.
   mlir::LogicalResult stage(const StagedTile &tile, const Names &names, CodeText &out);
+  /// Copies a tile of a page whose rows the workers find at constant distances, one address for
+  /// each; false, without any text, if it is none.
   mlir::FailureOr<bool> stageInPage(const StagedTile &tile, const Names &names, CodeText &out);
   /// Stages what contractions in `ops` read from outside; commits, does not wait.
   mlir::LogicalResult stageOperands(llvm::ArrayRef<mlir::linalg::GenericOp> contractions,
@@ -142,7 +145,8 @@ protected:
   bool pending = false;                 ///< copies of the whole block are under way
   std::string pageName; ///< the variable with the page of a loop's tiles; "" where each is looked up
   /// Index and number of the threads that copy a tile together: of the block, or of one warp.
-  std::string stageWorker = "thread", stageWorkers;
+  std::string stageWorker = "thread";
+  int64_t stageWorkers = 0;
 };
 
 /// What a loop carries comes from what it starts with: the value before all loops.
@@ -154,6 +158,8 @@ bool isContraction(mlir::linalg::GenericOp op);
 /// does); null without one.
 llvm::SmallVector<std::pair<mlir::linalg::GenericOp, mlir::Type>>
 halfProducts(tile::KernelOp kernel);
+/// Whether its operands are read as 16-bit matrices, and not element by element.
+bool isMultipliedHalf(mlir::linalg::GenericOp contraction);
 /// Whether its right operand is [n, k] (the depth contiguous in memory) and not [k, n].
 bool depthIsContiguous(mlir::linalg::GenericOp contraction);
 

@@ -101,7 +101,7 @@ void SlicesPrinter::plan() {
   slots = std::max<int64_t>(slots, 2);
   sumsOffset = slots * count * tileBytes;
   // Warps leave the next item's sums while others read this one's.
-  int64_t sumsBytes = 2 * count * context.warps * rows * (columns + 4) * 4;
+  int64_t sumsBytes = 2 * count * context.warps * sumsOfWarp() * 4;
   barrierOffset = sumsOffset + llvm::alignTo(sumsBytes, kBarrierBytes);
   context.reserveShared(kAlignment + barrierOffset + 2 * slots * kBarrierBytes);
   context.isPersistent = true;
@@ -270,7 +270,7 @@ LogicalResult SlicesPrinter::multiply() {
   text.line("float sums[" + Twine(count) + "][" + Twine(strips() * groups() * 4) + "] = {};");
   allSteps();
 
-  int64_t ofWarp = rows * (columns + 4), ofItem = count * context.warps * ofWarp;
+  int64_t ofWarp = sumsOfWarp(), ofItem = count * context.warps * ofWarp;
   text.line("float *sumsOfTurn = sumsOfItem + turn * " + Twine(ofItem) + ";");
   for (int64_t product = 0; product < count; ++product)
     text.line("storeSums<" + Twine(rows) + ", " + Twine(strips()) + ", " + Twine(groups()) +
@@ -294,12 +294,12 @@ ElementScope SlicesPrinter::scope(CodeText &chunk, CodeText &element, int64_t wi
       return std::nullopt;
     std::string &name = known[keyOf(value, at)];
     if (name.empty()) {
-      int64_t ofWarp = rows * (columns + 4);
+      int64_t ofWarp = sumsOfWarp();
       name = context.unique.fresh("sum");
       element.line("const float " + name + " = sumOfWarps<" + Twine(context.warps) + ", " +
                    Twine(ofWarp) + ">(sumsOfTurn + " +
                    Twine((product - products.begin()) * context.warps * ofWarp) + " + " +
-                   at[0].text() + " * " + Twine(columns + 4) + " + " + at[1].text() + ");");
+                   at[0].text() + " * " + Twine(sumsPitch()) + " + " + at[1].text() + ");");
     }
     return name;
   };

@@ -38,6 +38,9 @@ private:
 
   int64_t groups() const { return (rows + 7) / 8; }
   int64_t strips() const { return columns / 16; }
+  /// Floats of a warp's sums in shared memory: rows with the pitch of kernels/cuda/slices.h.
+  int64_t sumsPitch() const { return columns + 4; }
+  int64_t sumsOfWarp() const { return rows * sumsPitch(); }
   /// Vectors of a step's activations that a lane holds.
   int64_t vectors() const { return 2 * groups(); }
 

@@ -21,10 +21,8 @@ Value bufferOf(Operation *load) {
 /// The box of one block of columns, outermost dimension first, without that of the columns.
 SmallVector<int64_t> boxRows(Operation *load) {
   auto tile = cast<RankedTensorType>(load->getResult(0).getType());
-  if (auto pages = dyn_cast<tile::LoadPagesOp>(load)) {
-    auto pool = cast<MemRefType>(pages.getPool().getType());
-    return {1, 1, std::min(pool.getShape()[2], tile.getShape()[0])};
-  }
+  if (auto pages = dyn_cast<tile::LoadPagesOp>(load))
+    return {1, 1, std::min(pageTokens(pages), tile.getShape()[0])};
   return SmallVector<int64_t>(tile.getShape().drop_back());
 }
 
@@ -166,7 +164,7 @@ LogicalResult cuda::printBoxes(const BoxedTile &tile, const Names &names, Unique
   }
   // A lane for each page of the tile; pages at and beyond the end are not followed.
   auto pages = cast<tile::LoadPagesOp>(load);
-  int64_t page = cast<MemRefType>(pages.getPool().getType()).getShape()[2];
+  int64_t page = pageTokens(pages);
   int64_t count = tile.memory.rows() / tile.boxRows;
   FailureOr<std::string> table = elements.scalar(pages.getTable()),
                          first = elements.scalar(pages.getFirst()),
